@@ -1,0 +1,23 @@
+# Installs the library, its headers, its CMake package, its pkg-config file, and the program.
+include(CMakePackageConfigHelpers)
+
+set(TENURE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/tenure)
+
+install(TARGETS tenure EXPORT tenureTargets)
+install(EXPORT tenureTargets NAMESPACE tenure:: DESTINATION ${TENURE_CMAKE_DIR})
+install(DIRECTORY core/include/ ipc/include/ TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
+if(TARGET tenure_program)
+  install(TARGETS tenure_program)
+endif()
+
+configure_package_config_file(cmake/tenureConfig.cmake.in tenureConfig.cmake INSTALL_DESTINATION ${TENURE_CMAKE_DIR})
+# Before 1.0 every minor version may change the interface.
+write_basic_package_version_file(tenureConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/tenureConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/tenureConfigVersion.cmake
+  DESTINATION ${TENURE_CMAKE_DIR})
+
+# The file finds its prefix from its own place, so that an installed tree can be moved.
+file(RELATIVE_PATH TENURE_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" TENURE_PC_PREFIX ${TENURE_PC_PREFIX})
+configure_file(cmake/tenure.pc.in tenure.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/tenure.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,91 @@
+// A Lease: the right to a name, released when the object ends.
+//
+//   state of the lease   token()   still_held()   remaining()   extend()   release()
+//   held                 > 0       true           > 0 or max    true       true
+//   expired or lost      kept      false          0             false      false
+//   released, moved from 0         false          0             false      false
+//   forked (in a child)  kept      false          0             false      false, and the parent keeps it
+//
+// Thread safety: one thread at a time, as any object; the callbacks below come on a thread of the library. Process safety: a forked child
+// may use and destroy what it inherited, and harms nothing.
+//
+// Example:
+//   auto lease = space.acquire("reports/daily", {.ttl = std::chrono::seconds(30)});
+//   if (!lease) return fail(to_string(lease.error()));
+//   lease->on_loss([](tenure::LeaseState) { stop_the_work(); });
+//   database.execute("UPDATE ... WHERE fence < ?", lease->token());
+//
+// Caveats: a lease of the leased contract can end while its holder does not run (stopped, swapped, suspended). Whoever must not be hurt by
+// that compares tokens at the resource. Callbacks and the functions registered with the stop_token run one after the other on one thread
+// of the library, which also renews: they must be quick, and must not throw.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+#include <tenure/types.hpp>
+
+namespace tenure {
+
+namespace ipc {
+class SpaceCore;
+struct LeaseRecord;
+}  // namespace ipc
+
+class TENURE_API Lease {
+ public:
+  Lease() noexcept = default;  // released
+  Lease(Lease&& other) noexcept;
+  Lease& operator=(Lease&& other) noexcept;
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease();
+
+  // The fencing token of this grant; 0 once released.
+  [[nodiscard]] Token token() const noexcept { return token_; }
+
+  // What a look at the table says at this moment. By the next instruction it may be otherwise.
+  [[nodiscard]] LeaseState state() const noexcept;
+  [[nodiscard]] bool still_held() const noexcept { return state() == LeaseState::held; }
+
+  // Time until the deadline; the largest value for a strict lease, zero once it is not held any more.
+  [[nodiscard]] std::chrono::nanoseconds remaining() const noexcept;
+
+  // A new deadline, `ttl` from now. False: not held any more, or strict.
+  bool extend(std::chrono::nanoseconds ttl) noexcept;
+
+  // Gives the name back and wakes the next in order. False: it was not held any more. The object may be used again only by assignment.
+  bool release() noexcept;
+
+  // Whether the holder before this one died or was broken while it held the name, so that its work may be half done.
+  [[nodiscard]] bool previous_holder_died() const noexcept { return past_ == 1; }
+  // Whether the lease was taken from a holder past its deadline, who may not know yet.
+  [[nodiscard]] bool previous_holder_expired() const noexcept { return past_ == 2; }
+
+  // Calls `told` once, when the lease is lost or its deadline passes; at once if that has happened.
+  void on_loss(std::function<void(LeaseState)> told);
+  // Calls `told` when a third of the time to live is left and no renewal has succeeded; again after each renewal that came late.
+  void on_jeopardy(std::function<void(std::chrono::nanoseconds remaining)> told);
+  // Stop is requested when the lease is lost.
+  [[nodiscard]] std::stop_token loss_token();
+  // An eventfd that becomes readable when the lease is lost; it belongs to the lease. -1 if the system gives none.
+  [[nodiscard]] int loss_descriptor();
+
+ private:
+  friend class ipc::SpaceCore;
+  ipc::LeaseRecord& record();
+
+  ipc::SpaceCore* core_ = nullptr;
+  std::uint64_t word_ = 0;
+  Token token_ = 0;
+  std::uint64_t deadline_ns_ = 0;    // where `record_` is null; else the record has it
+  std::uint64_t generation_ = 0;     // of the process that acquired it
+  std::uint32_t lease_ = 0;
+  std::uint32_t hold_ = 0;
+  std::uint8_t past_ = 0;
+  std::shared_ptr<ipc::LeaseRecord> record_;  // only for leases that are renewed or watched
+};
+
+}  // namespace tenure

@@ -1,0 +1,7 @@
+#include <tenure/version.hpp>
+
+namespace tenure {
+
+const char* version() noexcept { return TENURE_VERSION; }
+
+}  // namespace tenure

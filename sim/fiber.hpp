@@ -1,0 +1,35 @@
+// The one place where the simulator changes stacks.
+//
+// A fiber is dropped, never unwound: a simulated kill leaves no destructor to run, and the stack serves the next run as it is. So nothing
+// that lives on a fiber's stack may own memory.
+#pragma once
+
+#include <cstddef>
+
+namespace tenure::sim {
+
+class Fiber {
+ public:
+  Fiber() = default;
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
+  ~Fiber();
+
+  // The next switch to this fiber calls entry(argument) on its own stack; what ran there before is forgotten. `entry` must not return.
+  // REQUIRES: the caller does not stand on this fiber's stack.
+  void restart(void (*entry)(void*), void* argument);
+
+  // Stops `from`, which must be the running fiber, and continues `to`. Returns when somebody switches back to `from`.
+  static void switch_over(Fiber& from, Fiber& to);
+
+ private:
+  struct Switch;
+  friend struct Arrival;
+
+  void* context_ = nullptr;
+  std::byte* stack_ = nullptr;  // mapped on first use, kept for the fiber's lifetime; the thread that runs the world needs none
+  void (*entry_)(void*) = nullptr;
+  void* argument_ = nullptr;
+};
+
+}  // namespace tenure::sim

@@ -1,0 +1,274 @@
+// The part of the kernel that a lock manager sees: futexes, robust lists, byte locks, clocks, and what becomes of a dead process.
+#include <algorithm>
+#include <bit>
+
+#include "sim/world.hpp"
+
+namespace tenure::sim {
+
+// --- Futexes --------------------------------------------------------------------------------------------------------------------------
+
+// futex_waitv with the compare and the enqueue of all words in one step. The real call takes the words one after the other, but a word that
+// was queued early can only make the sleep shorter.
+Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t timeout_ns) {
+  step();
+  drain();
+  for (const FutexWatch& watch : watches) {
+    if (*watch.word == watch.expected) continue;
+    record(Op::wait, watch.word, *watch.word, watch.expected, "changed");
+    return Wakeup::changed;
+  }
+  Thread& thread = threads_[running_];
+  for (const FutexWatch& watch : watches) record(Op::sleep, watch.word, watch.expected);
+  thread.watches = watches;
+  thread.queued = true;
+  thread.queued_at = ++sleeps_;
+  thread.timed_out = false;
+  thread.deadline_ns = timeout_ns > never_ns - boottime_ns_ ? never_ns : boottime_ns_ + timeout_ns;
+  // A signal makes the sleeper ready, and leaves it queued until it runs.
+  const bool may_be_spurious = spurious_left_ != 0 && steps_ < config_.quiet_after_steps;
+  const bool spurious = may_be_spurious && tape_->choose(2, Kind::spurious) != 0;
+  if (spurious) {
+    --spurious_left_;
+  } else {
+    thread.state = State::asleep;
+    alarm_ns_ = std::min(alarm_ns_, thread.deadline_ns);
+    ready_ &= ~bit(running_);
+  }
+  schedule();
+  if (faults_possible_) land_faults();
+  const bool woken = !thread.queued;
+  thread.queued = false;
+  const Wakeup result = woken || !thread.timed_out ? Wakeup::woken : Wakeup::timed_out;
+  record(Op::resume, nullptr, static_cast<std::uint64_t>(result), 0, woken ? "woken" : thread.timed_out ? "timed out" : "spurious");
+  return result;
+}
+
+std::uint32_t World::futex_wake(const std::uint32_t* word, std::uint32_t count) {
+  step();
+  drain();
+  const std::uint32_t woken = wake_waiters(word, count);
+  record(Op::wake, word, count, woken);
+  return woken;
+}
+
+std::uint32_t World::wake_waiters(const std::uint32_t* word, std::uint32_t count) {
+  std::array<std::uint32_t, threads_max> waiters;
+  std::uint32_t found = 0;
+  for (std::uint32_t id = 0; id < thread_count_; ++id) {
+    const Thread& thread = threads_[id];
+    if (!thread.queued) continue;
+    const auto sleeps_here = [word](const FutexWatch& watch) { return watch.word == word; };
+    if (std::any_of(thread.watches.begin(), thread.watches.end(), sleeps_here)) waiters[found++] = id;
+  }
+  std::sort(waiters.begin(), waiters.begin() + found,
+            [&](std::uint32_t a, std::uint32_t b) { return threads_[a].queued_at < threads_[b].queued_at; });
+  const std::uint32_t wakes = std::min(count, found);
+  for (std::uint32_t i = 0; i < wakes; ++i) {
+    const bool any_order = config_.wake_any_order && wakes < found;
+    const std::uint32_t chosen = any_order ? i + tape_->choose(found - i, Kind::wake_order) : i;
+    std::rotate(waiters.begin() + i, waiters.begin() + chosen, waiters.begin() + chosen + 1);
+    Thread& thread = threads_[waiters[i]];
+    thread.queued = false;  // also of a dead thread: the wake-up is spent on it
+    if (thread.state == State::asleep) make_ready(waiters[i]);
+  }
+  return wakes;
+}
+
+// --- Clocks ---------------------------------------------------------------------------------------------------------------------------
+
+std::uint64_t World::read_boottime_ns() {
+  step();
+  record(Op::read_clock, nullptr, boottime_ns_);
+  return boottime_ns_;
+}
+
+std::uint64_t World::read_realtime_ms() {
+  step();
+  const std::uint64_t ms = config_.realtime_start_ms + (boottime_ns_ - config_.boot_ns) / 1'000'000 + realtime_ahead_ms_;
+  const std::uint64_t clamped = ms > ~std::uint64_t{0} / 2 ? 0 : ms;
+  record(Op::read_clock, nullptr, clamped);
+  return clamped;
+}
+
+// --- Byte locks, bells, the durable mark ------------------------------------------------------------------------------------------------
+
+bool World::other_holds_byte(std::uint32_t slot) const {
+  const std::uint8_t owner = byte_owners_[slot];
+  return owner != 0 && owner != this_process() + 1 && processes_[owner - 1].lingers_until_ns >= boottime_ns_;
+}
+
+core::ByteClaim World::claim_byte(std::uint32_t slot) {
+  step();
+  drain();
+  if (slot >= bytes_max) return core::ByteClaim::failed;
+  const bool held = other_holds_byte(slot);
+  if (!held) {
+    byte_owners_[slot] = static_cast<std::uint8_t>(this_process() + 1);
+    bytes_used_ = std::max(bytes_used_, slot + 1);
+    processes_[this_process()].holds_bytes = true;
+    processes_[this_process()].lingers_until_ns = never_ns;
+  }
+  record(Op::claim_byte, nullptr, slot, held);
+  return held ? core::ByteClaim::held_by_other : core::ByteClaim::claimed;
+}
+
+void World::free_byte(std::uint32_t slot) {
+  step();
+  drain();
+  record(Op::free_byte, nullptr, slot);
+  if (slot < bytes_max && byte_owners_[slot] == this_process() + 1) byte_owners_[slot] = 0;
+}
+
+bool World::byte_is_held(std::uint32_t slot) {
+  step();
+  const bool held = slot >= bytes_max || other_holds_byte(slot);
+  record(Op::probe_byte, nullptr, slot, held);
+  return held;
+}
+
+bool World::arm_bell(std::uint32_t* word) {
+  step();
+  Process& process = processes_[this_process()];
+  if (config_.bells_forbidden || process.bell_count == bells_max) return false;
+  drain();
+  *word = process.pid | futex_waiters;
+  process.bells[process.bell_count++] = word;
+  record(Op::arm_bell, word, *word);
+  return true;
+}
+
+void World::disarm_bell(std::uint32_t* word) {
+  step();
+  record(Op::disarm_bell, word, 0);
+  Process& process = processes_[this_process()];
+  const auto end = process.bells.begin() + process.bell_count;
+  process.bell_count = static_cast<std::uint32_t>(std::remove(process.bells.begin(), end, word) - process.bells.begin());
+}
+
+bool World::raise_token_mark(std::uint64_t number) {
+  step();
+  if (config_.token_mark_fails) return false;
+  token_mark_ = std::max(token_mark_, number);
+  record(Op::token_mark, nullptr, token_mark_);
+  return true;
+}
+
+void World::robust_add(std::uint32_t* word) {
+  step();
+  record(Op::robust_list, word, 1);
+  RobustList& list = threads_[running_].robust;
+  if (list.count < robust_words_max) list.words[list.count++] = word;
+}
+
+void World::robust_remove(std::uint32_t* word) {
+  step();
+  record(Op::robust_list, word, 0);
+  RobustList& list = threads_[running_].robust;
+  const auto end = list.words.begin() + list.count;
+  list.count = static_cast<std::uint32_t>(std::remove(list.words.begin(), end, word) - list.words.begin());
+}
+
+void World::robust_pending(std::uint32_t* word) {
+  step();
+  record(Op::robust_list, word, 2);
+  threads_[running_].robust.pending = word;
+}
+
+// --- Death ----------------------------------------------------------------------------------------------------------------------------
+
+// One step of the work on a dead process: what its processors still hold back, its places in futex queues, its bells and robust lists, and
+// late, when the last of its threads has closed its files, its bytes.
+void World::run_kernel(ProcessId id) {
+  Process& process = processes_[id];
+  if (!config_.bell_before_drain && kernel_drains(process)) return;
+  if (kernel_unqueues(process)) return;
+  if (!process.death.walked && kernel_walks(id)) return;
+  process.death.walked = true;
+  if (kernel_drains(process)) return;
+  kernel_frees(id);
+}
+
+bool World::kernel_drains(Process& process) {
+  for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
+    const auto thread = static_cast<std::uint32_t>(std::countr_zero(rest));
+    if (threads_[thread].stores.count == 0) continue;
+    drain_one(thread);
+    return true;
+  }
+  return false;
+}
+
+// A killed sleeper stays queued until it runs; up to here a wake-up may have been spent on it.
+bool World::kernel_unqueues(Process& process) {
+  bool any = false;
+  for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
+    Thread& thread = threads_[static_cast<std::uint32_t>(std::countr_zero(rest))];
+    any |= thread.queued;
+    thread.queued = false;
+  }
+  if (any) record(Op::kernel_unqueue, nullptr, process.pid);
+  return any;
+}
+
+// One entry, or one wake-up, of the walk. False when there was nothing left. The bells belong to a thread of the library that bears the
+// process's number.
+bool World::kernel_walks(ProcessId id) {
+  Process& process = processes_[id];
+  Death& death = process.death;
+  if (death.wake != nullptr) {
+    const std::uint32_t woken = wake_waiters(death.wake, 1);
+    record(Op::kernel_wake, death.wake, woken);
+    death.wake = nullptr;
+    return true;
+  }
+  while (death.entry < process.bell_count) {
+    if (kernel_handles_word(process.bells[death.entry++], process.pid, false, death)) return true;
+  }
+  for (; death.thread < thread_count_; ++death.thread, death.entry = process.bell_count) {
+    if ((process.threads & bit(death.thread)) == 0) continue;
+    const Thread& thread = threads_[death.thread];
+    while (death.entry - process.bell_count < thread.robust.count) {
+      std::uint32_t* const word = thread.robust.words[death.entry++ - process.bell_count];
+      if (word == thread.robust.pending) continue;
+      if (kernel_handles_word(word, thread.tid, false, death)) return true;
+    }
+    if (death.entry - process.bell_count == thread.robust.count && thread.robust.pending != nullptr) {
+      ++death.entry;
+      if (kernel_handles_word(thread.robust.pending, thread.tid, true, death)) return true;
+    }
+  }
+  return false;
+}
+
+// Linux's rule. A pending operation on a word without an owner may be an unlock that has yet to wake somebody, so the kernel wakes in its
+// place; on a word that another thread already owns it doesn't. True when it did something that others can see.
+bool World::kernel_handles_word(std::uint32_t* word, std::uint32_t tid, bool pending, Death& death) {
+  const std::uint32_t owner = *word & futex_tid_mask;
+  if (pending && owner == 0) {
+    record(Op::kernel_wake, word, wake_waiters(word, 1));
+    return true;
+  }
+  if (owner != tid) return false;
+  if ((*word & futex_waiters) != 0) death.wake = word;
+  *word = (*word & futex_waiters) | futex_owner_died;
+  record(Op::kernel_mark, word, *word);
+  return true;
+}
+
+void World::kernel_frees(ProcessId id) {
+  Process& process = processes_[id];
+  if (process.holds_bytes) {
+    const bool lingers = config_.byte_linger_ns != 0 && tape_->choose(2, Kind::linger) != 0;
+    const bool for_ever = config_.byte_linger_ns > never_ns - boottime_ns_;
+    process.lingers_until_ns = !lingers ? 0 : for_ever ? never_ns : boottime_ns_ + config_.byte_linger_ns;
+    record(Op::kernel_free_bytes, nullptr, id, lingers);
+  }
+  for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
+    tids_used_ &= ~(std::uint64_t{1} << threads_[static_cast<std::uint32_t>(std::countr_zero(rest))].tid);
+  }
+  record(Op::kernel_reap, nullptr, process.pid);
+  ready_ &= ~bit(first_death + id);
+}
+
+}  // namespace tenure::sim

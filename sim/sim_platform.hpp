@@ -1,0 +1,62 @@
+// The simulated Platform: core/'s algorithms on the active World. It has no state; whose call it is follows from the running thread.
+#pragma once
+
+#include <array>
+#include <cassert>
+#include <cstdint>
+#include <span>
+
+#include "core/platform.hpp"
+#include "sim/atomic.hpp"
+#include "sim/world.hpp"
+
+namespace tenure::sim {
+
+class SimPlatform {
+ public:
+  template <class T>
+  using Atomic = sim::Atomic<T>;
+
+  // Under sequential consistency a fence changes nothing, and is no step.
+  static void fence() {
+    World* const world = World::active();
+    if (world == nullptr || !world->buffers_stores()) return;
+    world->step();
+    world->drain();
+    world->record(Op::fence, nullptr, 0);
+  }
+
+  core::WaitResult wait(std::span<const core::Watch<SimPlatform>> watches, std::uint64_t timeout_ns) {
+    constexpr std::size_t watches_max = 32;
+    assert(watches.size() <= watches_max);
+    std::array<FutexWatch, watches_max> kernel;
+    for (std::size_t i = 0; i < watches.size(); ++i) kernel[i] = {watches[i].word->address(), watches[i].expected};
+    switch (world().futex_wait({kernel.data(), watches.size()}, timeout_ns)) {
+      case Wakeup::woken: return core::WaitResult::woken;
+      case Wakeup::changed: return core::WaitResult::changed;
+      case Wakeup::timed_out: break;
+    }
+    return core::WaitResult::timed_out;
+  }
+
+  void wake(Atomic<std::uint32_t>& word, std::uint32_t count) { world().futex_wake(word.address(), count); }
+  std::uint64_t boottime_ns() { return world().read_boottime_ns(); }
+  std::uint64_t realtime_ms() { return world().read_realtime_ms(); }
+  core::ByteClaim claim_byte(std::uint32_t slot) { return world().claim_byte(slot); }
+  void free_byte(std::uint32_t slot) { world().free_byte(slot); }
+  bool byte_is_held(std::uint32_t slot) { return world().byte_is_held(slot); }
+  bool arm_bell(Atomic<std::uint32_t>& word) { return world().arm_bell(word.address()); }
+  void disarm_bell(Atomic<std::uint32_t>& word) { world().disarm_bell(word.address()); }
+  bool raise_token_mark(std::uint64_t number) { return world().raise_token_mark(number); }
+
+  static bool breaks(core::Rule rule) { return (planted_rules & rule_bit(rule)) != 0; }
+
+  static World& world() {
+    assert(World::active() != nullptr && "only a simulated thread may call the kernel");
+    return *World::active();
+  }
+};
+
+static_assert(core::Platform<SimPlatform>);
+
+}  // namespace tenure::sim

@@ -1,0 +1,216 @@
+#include "sim/world.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstdio>
+#include <cstdlib>
+
+namespace tenure::sim {
+
+namespace {
+
+[[noreturn]] void refuse(const char* sentence) {
+  std::fprintf(stderr, "sim: %s\n", sentence);
+  std::abort();
+}
+
+}  // namespace
+
+Verdict World::run(Scenario& scenario, const Config& config, Tape& tape, bool tracing) {
+  reset(config, tape, tracing);
+  scenario_ = &scenario;
+  scenario.setup(*this);
+  active_ = this;
+  schedule();
+  active_ = nullptr;
+  running_ = nobody;
+  if (!verdict_.failed) scenario.check(*this);
+  verdict_.hash = hash_;
+  verdict_.steps = steps_;
+  return verdict_;
+}
+
+void World::reset(const Config& config, Tape& tape, bool tracing) {
+  config_ = config;
+  planted_rules = config.planted_rules;
+  tape_ = &tape;
+  tracing_ = tracing;
+  ready_ = 0;
+  boottime_ns_ = config.boot_ns;
+  alarm_ns_ = never_ns;
+  hash_ = 0x243f6a8885a308d3;
+  steps_ = 0;
+  running_ = last_ = nobody;
+  turn_began_ = 0;
+  over_ = false;
+  thread_count_ = process_count_ = paused_count_ = 0;
+  kills_left_ = config.kills_max;
+  pauses_left_ = config.pauses_max;
+  spurious_left_ = config.spurious_wakes_max;
+  jumps_left_ = config.realtime_jumps_max;
+  faults_possible_ = (kills_left_ | pauses_left_ | jumps_left_) != 0;
+  last_fault_ns_ = 0;
+  sleeps_ = 0;
+  realtime_ahead_ms_ = 0;
+  token_mark_ = 0;
+  tids_used_ = 1;  // no thread is number 0
+  std::fill_n(byte_owners_.begin(), bytes_used_, std::uint8_t{0});
+  bytes_used_ = 0;
+  verdict_.failed = false;
+  verdict_.property.clear();
+  verdict_.detail.clear();
+  verdict_.ticks = verdict_.kills = verdict_.pauses = 0;
+  if (tracing) trace_.clear();
+  if (tracing) word_names_.clear();
+}
+
+std::uint32_t World::free_tid() const {
+  const auto tid = static_cast<std::uint32_t>(std::countr_one(tids_used_));
+  if (tid >= 64) refuse("more than 63 threads at once");
+  return tid;
+}
+
+ProcessId World::spawn_process(bool killable) {
+  if (process_count_ == processes_max) refuse("too many processes in one run");
+  const ProcessId id = process_count_++;
+  Process& process = processes_[id];
+  process.pid = free_tid();
+  tids_used_ |= std::uint64_t{1} << process.pid;
+  process.threads = 0;
+  process.alive = true;
+  process.killable = killable;
+  process.paused = process.holds_bytes = false;
+  process.lingers_until_ns = 0;
+  process.bell_count = 0;
+  process.death = {};
+  return id;
+}
+
+// The first thread of a process has the process's number, as everywhere.
+ThreadId World::add_thread(ProcessId process) {
+  if (thread_count_ == threads_max) refuse("too many threads in one run");
+  const ThreadId id = thread_count_++;
+  Thread& thread = threads_[id];
+  thread.process = process;
+  thread.tid = processes_[process].threads == 0 ? processes_[process].pid : free_tid();
+  tids_used_ |= std::uint64_t{1} << thread.tid;
+  thread.state = State::ready;
+  thread.queued = thread.timed_out = false;
+  thread.deadline_ns = never_ns;
+  thread.stores.first = thread.stores.count = 0;
+  thread.robust.count = 0;
+  thread.robust.pending = nullptr;
+  processes_[process].threads |= bit(id);
+  return id;
+}
+
+void World::start_thread(ThreadId thread) {
+  threads_[thread].fiber.restart(&World::thread_entry, &threads_[thread]);
+  ready_ |= bit(thread);
+}
+
+void World::thread_entry(void* argument) {
+  Thread& thread = *static_cast<Thread*>(argument);
+  World& world = *active_;
+  world.record(Op::start, nullptr, thread.tid);
+  thread.body(thread.body_storage.data());
+  world.finish_thread();
+}
+
+// A step of its own, so that a kill right after the thread's last effect is reachable.
+void World::finish_thread() {
+  step();
+  record(Op::exit, nullptr, 0);
+  threads_[running_].state = State::done;
+  ready_ &= ~bit(running_);
+  const ProcessId process = this_process();
+  std::uint64_t others = processes_[process].threads;
+  bool last = true;
+  for (; others != 0; others &= others - 1) last &= threads_[static_cast<std::uint32_t>(std::countr_zero(others))].state == State::done;
+  if (last) process_ends(process);
+  schedule();
+  refuse("a finished thread went on");
+}
+
+std::uint32_t World::threads_alive() const {
+  std::uint32_t count = 0;
+  for (std::uint32_t i = 0; i < thread_count_; ++i) count += threads_[i].state != State::done;
+  return count;
+}
+
+void World::fail(std::string_view property, std::string_view detail) {
+  if (!verdict_.failed) {
+    verdict_.failed = true;
+    verdict_.property = property;
+    verdict_.detail = detail;
+  }
+  over_ = true;
+  if (active_ == this && running_ != nobody) leave();
+}
+
+void World::sometimes(const char* what) {
+  for (Sometimes& entry : sometimes_) {
+    if (entry.what == what || std::strcmp(entry.what, what) == 0) {
+      ++entry.count;
+      return;
+    }
+  }
+  sometimes_.push_back({what, 1});
+}
+
+void World::end_wait(std::uint64_t bound_ns) {
+  const std::uint64_t from_ns = std::max(threads_[running_].wait_began_ns, last_fault_ns_);
+  if (boottime_ns_ > from_ns && boottime_ns_ - from_ns > bound_ns) fail("liveness", "a waiter was served too late");
+}
+
+void World::name_word(const void* word, std::string_view name) {
+  if (tracing_) word_names_.emplace_back(word, name);
+}
+
+std::string_view World::word_name(const void* word) const {
+  for (const auto& [known, name] : word_names_) {
+    if (known == word) return name;
+  }
+  return {};
+}
+
+void World::append_trace(Op op, const void* word, std::uint64_t first, std::uint64_t second, const char* text) {
+  const std::uint32_t process = running_ == nobody ? nobody : this_process();
+  trace_.push_back({steps_, process, running_, op, word, first, second, text});
+}
+
+// --- Memory ---------------------------------------------------------------------------------------------------------------------------
+
+void World::buffer_store(void* word, std::uint32_t bytes, std::uint64_t bits) {
+  StoreBuffer& stores = threads_[running_].stores;
+  if (stores.count == stores_max) drain_one(running_);
+  stores.at(stores.count++) = {word, bits, bytes};
+  ready_ |= bit(first_buffer + running_);
+}
+
+bool World::find_buffered(const void* word, std::uint64_t& bits) const {
+  const StoreBuffer& stores = threads_[running_].stores;
+  for (std::uint32_t i = stores.count; i-- > 0;) {
+    if (stores.at(i).word != word) continue;
+    bits = stores.at(i).bits;
+    return true;
+  }
+  return false;
+}
+
+void World::drain_one(std::uint32_t thread) {
+  StoreBuffer& stores = threads_[thread].stores;
+  assert(stores.count != 0);
+  const BufferedStore& oldest = stores.at(0);
+  std::memcpy(oldest.word, &oldest.bits, oldest.bytes);
+  record(Op::drain, oldest.word, oldest.bits, thread);
+  stores.first = (stores.first + 1) % stores_max;
+  if (--stores.count == 0) ready_ &= ~bit(first_buffer + thread);
+}
+
+void World::drain_all(std::uint32_t thread) {
+  while (threads_[thread].stores.count != 0) drain_one(thread);
+}
+
+}  // namespace tenure::sim
