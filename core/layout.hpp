@@ -80,7 +80,7 @@ struct Segment {
     Word64 key;       // HoldKey
     Word64 deadline;  // deadline::, or nanoseconds
     Word64 since_ns;  // CLOCK_BOOTTIME when granted, where the holder noted it; 0 = not noted
-    Word64 ttl_ns;    // for people to read
+    Word64 since_counter;  // the counter of the grant that since_ns is of
   };
   struct WaitCell {  // 16 bytes
     Word32 seq;      // futex; only counts up

@@ -41,8 +41,9 @@ struct Places {
 };
 
 // Opens the default places of the effective user, and makes those that are missing and can be made (`make`). One that belongs to somebody
-// else, or lies on a file system that can't be shared, is passed over: no process of ours uses it.
-[[nodiscard]] Places default_places(bool make);
+// else, or lies on a file system that can't be shared, is passed over: no process of ours uses it. One that is the user's own and can't be
+// used is a fault: a space may be alive in there.
+[[nodiscard]] Opened<Places> default_places(bool make);
 
 // Opens an explicit directory; with `make` its last component is made: mode 0700, or 2770 of `group`.
 [[nodiscard]] Opened<Place> explicit_place(const std::string& path, bool make, gid_t group = no_group);

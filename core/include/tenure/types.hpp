@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include <tenure/export.hpp>
@@ -47,22 +46,5 @@ enum class LeaseState : std::uint8_t {
 
 [[nodiscard]] TENURE_API std::string_view to_string(AcquireError error);
 [[nodiscard]] TENURE_API std::string_view to_string(LeaseState state);
-
-// Why a space could not be opened. `message` says what, where, and what to do next.
-enum class OpenCode : std::uint8_t {
-  usage,        // an impossible option
-  data,         // a file is not what it should be: garbage, another layout, another owner
-  no_input,     // cannot be opened, or does not exist and is not to be made
-  os_error,     // a system call failed
-  cannot_make,  // cannot be created: no room, a read-only place
-  try_later,    // somebody is in the way and will go: sessions of another layout, a maker at work
-  no_permission,
-  config,
-};
-
-struct OpenError {
-  OpenCode code = OpenCode::os_error;
-  std::string message;
-};
 
 }  // namespace tenure

@@ -15,11 +15,14 @@
 // is installed (and chains to the one before it), so that a table that somebody truncates is an error and not a crash.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include <tenure/lease.hpp>
@@ -28,25 +31,51 @@
 
 namespace tenure {
 
-// A name, looked up once. Cheap to copy; stays valid for the life of the process, even when the name is evicted meanwhile.
+// Why a space could not be opened. `message` says what, where, and what to do next.
+enum class OpenCode : std::uint8_t {
+  usage,        // an impossible option
+  data,         // a file is not what it should be: garbage, another layout, another owner
+  no_input,     // cannot be opened, or does not exist and is not to be made
+  os_error,     // a system call failed
+  cannot_make,  // cannot be created: no room, a read-only place
+  try_later,    // somebody is in the way and will go: sessions of another layout, a maker at work
+  no_permission,
+  config,
+};
+
+struct OpenError {
+  OpenCode code = OpenCode::os_error;
+  std::string message{};
+};
+
+// A name, looked up once, for many acquisitions. Stays valid for the life of the process, even when the name is evicted meanwhile.
+// Thread safety: any number of threads may acquire through one object; assignment excludes them.
 class TENURE_API Name {
  public:
   // At once, or `busy`.
-  [[nodiscard]] Result<Lease, AcquireError> try_acquire(Terms terms = {});
+  [[nodiscard]] Result<Lease, AcquireError> try_acquire(Terms terms = {}) const;
   // Waits in order for as long as it takes.
-  [[nodiscard]] Result<Lease, AcquireError> acquire(Terms terms = {});
-  [[nodiscard]] Result<Lease, AcquireError> acquire(Terms terms, std::stop_token stop);
-  [[nodiscard]] Result<Lease, AcquireError> acquire_for(std::chrono::nanoseconds timeout, Terms terms = {}, std::stop_token stop = {});
+  [[nodiscard]] Result<Lease, AcquireError> acquire(Terms terms = {}) const;
+  [[nodiscard]] Result<Lease, AcquireError> acquire(Terms terms, std::stop_token stop) const;
+  [[nodiscard]] Result<Lease, AcquireError> acquire_for(std::chrono::nanoseconds timeout, Terms terms = {}, std::stop_token stop = {}) const;
   [[nodiscard]] Result<Lease, AcquireError> acquire_until(std::chrono::steady_clock::time_point deadline, Terms terms = {},
-                                                          std::stop_token stop = {});
+                                                          std::stop_token stop = {}) const;
   [[nodiscard]] const std::string& text() const { return text_; }
+
+  Name(const Name& other);
+  Name& operator=(const Name& other);
 
  private:
   friend class ipc::SpaceCore;
+  struct Place {  // where the name was found
+    std::uint64_t base = 0;
+    std::uint64_t header = 0;
+    std::uint32_t lease = 0;
+  };
+  Name() = default;
   ipc::SpaceCore* core_ = nullptr;
-  std::uint64_t base_ = 0;
-  std::uint64_t header_ = 0;
-  std::uint32_t lease_ = 0;
+  Place place_;
+  mutable std::atomic<const Place*> moved_{nullptr};  // where it was found again after an eviction; never freed
   std::string text_;
 };
 
@@ -113,8 +142,8 @@ class TENURE_API Space {
     bool create = true;            // make it if it does not exist
     std::uint32_t names = 0;       // capacity when made; 0: 22,528
     std::uint32_t sessions = 0;    // capacity when made; 0: 2,046
-    std::string group;             // make it for this group, with a directory in `name`; empty: for the user alone
-    std::string label;             // a note shown beside this process's holds
+    std::string group{};           // make it for this group, with a directory in `name`; empty: for the user alone
+    std::string label{};           // a note shown beside this process's holds
     bool guard_against_truncation = true;  // install the SIGBUS handler
   };
 
