@@ -28,7 +28,7 @@ void watch_forks();
 
 // Gives a forked child its own generation, larger than that of every process it descends from. Does nothing where there is one.
 // Returns the generation.
-std::uint64_t renew_after_fork();
+std::uint64_t renew_after_fork();  // REQUIRES: watch_forks()
 
 // Whether the kernel wipes the page; false: the word relies on the handler alone, and a bare clone(2) goes unseen.
 [[nodiscard]] bool kernel_wipes_on_fork();

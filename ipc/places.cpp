@@ -139,7 +139,7 @@ Opened<Place> checked_place(const std::string& path, Descriptor directory, bool 
                                          "(mode 2770).", facts.st_uid, geteuid()));
   }
   const std::string unfit = why_not_shareable(place.directory.get());
-  if (!unfit.empty()) return fault(FaultCode::unusable, formatted("%s can't hold a space: ", path.c_str()) + unfit);
+  if (!unfit.empty()) return fault(FaultCode::configuration, formatted("%s can't hold a space: ", path.c_str()) + unfit);
   return place;
 }
 
@@ -173,8 +173,8 @@ Opened<Places> default_places(bool make) {
     }
     struct stat facts {};
     const bool is_own = lstat(path.c_str(), &facts) == 0 && facts.st_uid == geteuid();
-    // What a file system is, it is for every process; so nobody has a space there.
-    if (is_own && failed->code != failed_by_file_system) return *failed;
+    // `configuration` is the file system, which is the same for every process: nobody has a space there.
+    if (is_own && failed->code != FaultCode::configuration) return *failed;
     places.unusable.push_back(*failed);
   }
   return places;

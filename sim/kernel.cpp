@@ -113,6 +113,18 @@ core::ByteClaim World::claim_byte(std::uint32_t slot) {
   return held ? core::ByteClaim::held_by_other : core::ByteClaim::claimed;
 }
 
+void World::preset_byte(ProcessId process, std::uint32_t slot) {
+  byte_owners_[slot] = static_cast<std::uint8_t>(process + 1);
+  bytes_used_ = std::max(bytes_used_, slot + 1);
+  processes_[process].holds_bytes = true;
+  processes_[process].lingers_until_ns = never_ns;
+}
+
+void World::preset_bell(ProcessId process, std::uint32_t* word) {
+  *word = processes_[process].pid | futex_waiters;
+  processes_[process].bells[processes_[process].bell_count++] = word;
+}
+
 void World::free_byte(std::uint32_t slot) {
   step();
   drain();
@@ -122,7 +134,8 @@ void World::free_byte(std::uint32_t slot) {
 
 bool World::byte_is_held(std::uint32_t slot) {
   step();
-  const bool held = slot >= bytes_max || other_holds_byte(slot);
+  const std::uint8_t owner = slot < bytes_max ? byte_owners_[slot] : 0;
+  const bool held = slot >= bytes_max || (owner != 0 && processes_[owner - 1].lingers_until_ns >= boottime_ns_);
   record(Op::probe_byte, nullptr, slot, held);
   return held;
 }

@@ -33,6 +33,8 @@ class LeaseOracle {
     if (holder_ != nobody && process_ == process) holder_ = nobody;
   }
 
+  bool held_by(ThreadId thread) const { return holder_ == thread; }
+  bool held_by_process(ProcessId process) const { return holder_ != nobody && process_ == process; }
   bool held(const World& world) const { return holder_ != nobody && world.true_now() < deadline_ns_; }
   std::uint64_t last_token() const { return last_token_; }
   std::uint32_t grants() const { return grants_; }

@@ -113,6 +113,9 @@ class World {
   // `body()` runs as a thread of the process. It is copied into the world and never destroyed.
   template <class Body>
   ThreadId spawn(ProcessId process, Body body);
+  // In setup(): what a process has done before the run begins, without the steps it takes.
+  void preset_byte(ProcessId process, std::uint32_t slot);
+  void preset_bell(ProcessId process, std::uint32_t* word);
 
   // --- For scenarios: ghosts, which cost no step -------------------------------------------------------------------------------------
   std::uint64_t true_now() const { return boottime_ns_; }

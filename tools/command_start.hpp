@@ -1,0 +1,24 @@
+// Starts the command of `tenure run` as a child of the guard.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "tools/run_plan.hpp"
+
+namespace tenure::tools {
+
+struct StartedCommand {
+  pid_t process = -1;
+  int error = 0;  // errno of what failed; then there is no process
+};
+
+// REQUIRES: the calling thread lives as long as the command, which the kernel kills when that thread ends; every signal is blocked.
+// At a terminal the command joins the caller's process group, so that the terminal's signals and job control find it; without one it gets
+// a group of its own, so that nobody's kill(0) hits both it and the caller. Mask and ignored signals are the caller's.
+[[nodiscard]] StartedCommand start_command(const std::vector<std::string>& command, const std::vector<std::string>& environment,
+                                           const Caller& caller);
+
+}  // namespace tenure::tools

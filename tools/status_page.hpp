@@ -1,0 +1,63 @@
+// What the supervisor and the guard of `tenure run` know of each other: one anonymous page that both map. Nothing can be lost between
+// them, whoever is stopped or killed; the socket beside it is a door bell only, and its end of file tells the death of the other.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tenure::tools {
+
+// How the run has ended. `detail` is given in brackets.
+enum class Outcome : std::uint32_t {
+  none,
+  ended,        // the command has, by itself [its status, as of wait(2)]
+  not_started,  // the command cannot be started [errno]
+  terminated,   // on request, all of the tree [the signal]
+  cancelled,    // while it waited for the name [the signal; 0: the supervisor died]
+  conflict,     // somebody has the name, or had it for too long
+  lost,         // the lease, while the command ran
+  refused,      // [exit status]
+};
+
+struct StatusPage {
+  static constexpr std::size_t text_bytes = 12'000;
+
+  // Written by the supervisor. Signals are bits, as the kernel's own pending ones: signal n is bit n - 1.
+  std::atomic<std::uint64_t> signals{0};           // for the command; or to cancel the wait
+  std::atomic<std::uint64_t> terminal_signals{0};  // the command has had them from the terminal, if it runs by then
+  std::atomic<bool> is_paused{false};              // stopped on the terminal's request: no command starts meanwhile
+
+  // Written by the guard.
+  std::atomic<std::int32_t> command_pid{0};   // 0: does not run yet
+  std::atomic<std::uint64_t> stopped_ns{0};   // not after this time of CLOCK_MONOTONIC the command stopped; 0: it runs
+  std::atomic<Outcome> outcome{Outcome::none};
+  std::atomic<std::int32_t> detail{0};
+  std::atomic<bool> is_settled{false};        // the tree is gone, the name released, outcome and detail final
+  std::atomic<std::uint32_t> text_end{0};     // of what people are to read on standard error; only grows
+  std::array<char, text_bytes> text{};
+};
+static_assert(std::atomic<Outcome>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
+
+[[nodiscard]] constexpr std::uint64_t bit_of(int signal) { return std::uint64_t{1} << (signal - 1); }
+
+// Mapped for this process and those it forks; null: errno says why.
+[[nodiscard]] StatusPage* map_status_page();
+
+// The two ends of the bell. False: errno says why.
+struct BellPair {
+  int supervisor = -1;
+  int guard = -1;
+};
+[[nodiscard]] bool make_bells(BellPair& bells);
+
+void ring(int bell);
+// Takes the rings; false: the process at the other end is gone.
+[[nodiscard]] bool answer(int bell);
+
+// For the guard, any thread: has the supervisor say it. What finds no room is dropped.
+void say(StatusPage& page, int bell, std::string_view text);
+
+}  // namespace tenure::tools

@@ -1,0 +1,203 @@
+#include "tools/tree.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "tools/text.hpp"
+
+namespace tenure::tools {
+namespace {
+
+using Path = std::array<char, 64>;
+
+template <class... Numbers>
+Path path_of(const char* format, Numbers... numbers) {
+  Path path{};
+  std::snprintf(path.data(), path.size(), format, numbers...);
+  return path;
+}
+
+// A file of /proc, whole; empty where there is none.
+std::string read_file(const char* path) {
+  std::string text;
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return text;
+  std::array<char, 4096> buffer{};
+  for (ssize_t count = 0; (count = read(file, buffer.data(), buffer.size())) > 0;) text.append(buffer.data(), static_cast<std::size_t>(count));
+  close(file);
+  return text;
+}
+
+// Calls `use` with each entry of a directory whose name is a number.
+template <class Use>
+bool each_number_in(const char* path, Use use) {
+  DIR* directory = opendir(path);
+  if (directory == nullptr) return false;
+  while (const dirent* entry = readdir(directory)) {
+    const int number = std::atoi(entry->d_name);
+    if (number > 0) use(number);
+  }
+  closedir(directory);
+  return true;
+}
+
+struct ProcessState {
+  char state = '?';
+  pid_t parent = 0;  // 0: no such process
+  std::string name;
+};
+
+// The name, in parentheses, may hold anything, parentheses too.
+ProcessState state_of(pid_t process) {
+  const std::string text = read_file(path_of("/proc/%d/stat", process).data());
+  ProcessState found;
+  const std::size_t open = text.find('(');
+  const std::size_t close = text.rfind(')');
+  if (open == std::string::npos || close == std::string::npos || close + 4 > text.size()) return found;
+  found.name = text.substr(open + 1, close - open - 1);
+  found.state = text[close + 2];
+  found.parent = std::atoi(text.c_str() + close + 4);
+  return found;
+}
+
+void append_children(pid_t process, std::vector<pid_t>& children) {
+  each_number_in(path_of("/proc/%d/task", process).data(), [&](int thread) {
+    const std::string list = read_file(path_of("/proc/%d/task/%d/children", process, thread).data());
+    const char* at = list.c_str();
+    for (char* end = nullptr;; at = end) {
+      const long child = std::strtol(at, &end, 10);
+      if (end == at) break;
+      children.push_back(static_cast<pid_t>(child));
+    }
+  });
+}
+
+// Kernels without CONFIG_PROC_CHILDREN: every process and its parent.
+bool kernel_lists_children() {
+  static const bool listed = access("/proc/thread-self/children", R_OK) == 0;
+  return listed;
+}
+
+std::vector<std::pair<pid_t, pid_t>> all_processes_by_parent() {
+  std::vector<std::pair<pid_t, pid_t>> processes;
+  each_number_in("/proc", [&](int process) { processes.emplace_back(state_of(process).parent, process); });
+  std::ranges::sort(processes);
+  return processes;
+}
+
+class TreeWalk {
+ public:
+  explicit TreeWalk(const std::vector<pid_t>& spared) : seen_(spared.begin(), spared.end()) {
+    seen_.insert(getpid());
+    if (!kernel_lists_children()) by_parent_ = all_processes_by_parent();
+  }
+
+  // All descendants, parents before their children. `direct` is how many of the first are this process's own children.
+  std::vector<pid_t> members(std::size_t& direct) {
+    std::vector<pid_t> found;
+    add_children_of(getpid(), found);
+    direct = found.size();
+    for (std::size_t i = 0; i < found.size(); ++i) add_children_of(found[i], found);
+    return found;
+  }
+
+ private:
+  void add_children_of(pid_t process, std::vector<pid_t>& found) {
+    std::vector<pid_t> children;
+    if (kernel_lists_children()) {
+      append_children(process, children);
+    } else {
+      const auto [first, last] = std::ranges::equal_range(by_parent_, process, {}, &std::pair<pid_t, pid_t>::first);
+      for (auto it = first; it != last; ++it) children.push_back(it->second);
+    }
+    for (const pid_t child : children) {
+      if (seen_.insert(child).second) found.push_back(child);
+    }
+  }
+
+  std::unordered_set<pid_t> seen_;
+  std::vector<std::pair<pid_t, pid_t>> by_parent_;
+};
+
+bool descends_from_us(pid_t process) {
+  const pid_t self = getpid();
+  constexpr int depth_max = 100'000;
+  for (int depth = 0; process > 1 && depth < depth_max; ++depth) {
+    process = state_of(process).parent;
+    if (process == self) return true;
+  }
+  return false;
+}
+
+// The pidfd keeps the number from meaning another process between the look and the signal.
+int signal_descendant(pid_t process, int signal) {
+  const auto pidfd = static_cast<int>(syscall(SYS_pidfd_open, process, 0));
+  if (pidfd < 0 && errno == ESRCH) return 0;
+  int error = 0;
+  if (descends_from_us(process)) {
+    const long sent = pidfd < 0 ? kill(process, signal) : syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
+    if (sent != 0) error = errno;
+  }
+  if (pidfd >= 0) close(pidfd);
+  return error;
+}
+
+}  // namespace
+
+void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+const char* why_no_tree() {
+  std::array<char, 32> self{};
+  if (readlink("/proc/self", self.data(), self.size() - 1) <= 0) return "/proc is not mounted here, and without it no tree of processes can be ended";
+  if (std::atoi(self.data()) != getpid()) return "/proc shows another PID namespace than this process's own: mount one of its own (unshare --mount-proc)";
+  return nullptr;
+}
+
+std::vector<pid_t> direct_children() {
+  std::size_t direct = 0;
+  std::vector<pid_t> found = TreeWalk({}).members(direct);
+  found.resize(direct);
+  return found;
+}
+
+std::vector<pid_t> tree_members() {
+  std::size_t direct = 0;
+  return TreeWalk({}).members(direct);
+}
+
+std::vector<pid_t> signal_tree(int signal, const std::vector<pid_t>& spared) {
+  std::size_t direct = 0;
+  const std::vector<pid_t> members = TreeWalk(spared).members(direct);
+  std::vector<pid_t> refused;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const int error = i >= direct ? signal_descendant(members[i], signal) : kill(members[i], signal) != 0 ? errno : 0;
+    if (error == EPERM) refused.push_back(members[i]);
+  }
+  return refused;
+}
+
+std::string process_text(pid_t process) {
+  const ProcessState found = state_of(process);
+  std::string text = "PID " + std::to_string(process) + " (" + clean(found.name) + ")";
+  struct stat owner {};
+  if (stat(path_of("/proc/%d", process).data(), &owner) == 0) text += ", " + user_text(owner.st_uid);
+  if (found.state == 'D') text += ", in uninterruptible sleep";
+  return text;
+}
+
+}  // namespace tenure::tools

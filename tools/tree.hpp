@@ -1,0 +1,34 @@
+// The processes that descend from this one, through /proc.
+//
+// This process is a subreaper (PR_SET_CHILD_SUBREAPER), so whoever's parent dies becomes its child before it could be missed: wait(2)
+// saying ECHILD is proof that no descendant is left. Only one thread may wait for children, so the number of a direct child stays its own
+// until it is waited for. That of a grandchild does not: it is killed through a pidfd, after another look at its descent.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace tenure::tools {
+
+// Has the orphans among the descendants become children of this process.
+void adopt_orphans();
+
+// Null, or why the tree cannot be seen here: no /proc, or one that shows another PID namespace, whose numbers mean other processes.
+[[nodiscard]] const char* why_no_tree();
+
+// The direct children of this process.
+[[nodiscard]] std::vector<pid_t> direct_children();
+
+// Sends the signal to every descendant that exists at some moment of the walk, but for those in `spared` and theirs. Those that this
+// process may not signal are returned.
+std::vector<pid_t> signal_tree(int signal, const std::vector<pid_t>& spared = {});
+
+// The descendants, parents before their children.
+[[nodiscard]] std::vector<pid_t> tree_members();
+
+// For people: "PID 4711 (sudo), user root, in uninterruptible sleep".
+[[nodiscard]] std::string process_text(pid_t process);
+
+}  // namespace tenure::tools
