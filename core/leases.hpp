@@ -74,9 +74,9 @@ class Leases {
  public:
   explicit Leases(Table<P>& table) : table_(&table) {}
 
-  // The uncontended path: two stores and one CAS. `granted`, `stale`, or `busy` where anything at all is in the way; then see acquire.
-  // Strict, or leased with a deadline that the caller has computed. Inline, so that the public library pays no call.
-  [[nodiscard]] Acquired acquire_fast(const Handle<P>& handle, uint32_t hold, uint64_t deadline_ns, Grant& grant);
+  // The uncontended path: two stores and one CAS. The word as granted, or one without an owner where anything at all is in the way; then
+  // see try_acquire. Strict, or leased with a deadline that the caller has computed. REQUIRES: the handle of a name.
+  [[nodiscard, gnu::always_inline]] inline LeaseWord acquire_fast(const Handle<P>& handle, uint32_t hold, uint64_t deadline_ns);
 
   // Without waiting: takes a lease that is free, abandoned or expired and that nobody queues for.
   [[nodiscard]] Acquired try_acquire(const Handle<P>& handle, uint32_t hold, Terms terms, Grant& grant);
@@ -86,6 +86,9 @@ class Leases {
 
   // Frees the lease and wakes the next. False if it had been lost before; the hold record is free for use either way.
   bool release(const Grant& grant);
+
+  // The same where nobody queues: one CAS and one store. False: nothing was done, see release. REQUIRES: the grant of a name.
+  [[nodiscard, gnu::always_inline]] inline bool release_fast(uint32_t lease, uint32_t hold, LeaseWord word);
 
   // A new deadline, `ttl_ns` from now. False: the lease is lost, now or before. REQUIRES: leased.
   [[nodiscard]] bool renew(Grant& grant, uint64_t ttl_ns);

@@ -26,20 +26,20 @@ void Leases<P>::unbind(uint32_t hold) {
 }
 
 template <class P>
-inline Acquired Leases<P>::acquire_fast(const Handle<P>& handle, uint32_t hold, uint64_t deadline_ns, Grant& grant) {
-  auto& word = table_->word(handle.lease);
+inline LeaseWord Leases<P>::acquire_fast(const Handle<P>& handle, uint32_t hold, uint64_t deadline_ns) {
+  auto& word = table_->entry(handle.lease).word;
   uint64_t seen = word.load(std::memory_order_relaxed);
-  if (!LeaseWord{seen}.is_plainly_free() || LeaseWord{seen}.counter() >= LeaseWord::counter_retire) return Acquired::busy;
+  if (!LeaseWord{seen}.is_plainly_free() || LeaseWord{seen}.counter() >= LeaseWord::counter_retire) return {};
   bind(hold, handle.lease, HoldKind::user, deadline_ns);
   const LeaseWord mine = LeaseWord{seen}.granted(hold);
   // Acquire: partner of the release CAS of the last holder. Release: partner of the acquire load of the word in judge.
   if (!word.compare_exchange_strong(seen, mine.bits, std::memory_order_acq_rel, std::memory_order_relaxed)) {
     unbind(hold);
-    return Acquired::busy;
+    return {};
   }
-  grant = {handle.lease, hold, mine, handle.base + mine.counter(), deadline_ns, Past::released};
-  if (handle.header->load(std::memory_order_acquire) == handle.expected_header) [[likely]] return Acquired::granted;
-  return confirm(handle, grant);
+  if (handle.header->load(std::memory_order_acquire) == handle.expected_header) [[likely]] return mine;
+  (void)confirm(handle, {handle.lease, hold, mine, 0, deadline_ns, Past::released});
+  return {};
 }
 
 // The name may have left its entry between resolve and the CAS; whoever moves it holds the word meanwhile, so a look at the header
@@ -113,6 +113,19 @@ Acquired Leases<P>::try_take(const Handle<P>& handle, uint32_t hold, Terms terms
     return Acquired::granted;
   }
   return Acquired::busy;
+}
+
+template <class P>
+inline bool Leases<P>::release_fast(uint32_t lease, uint32_t hold, LeaseWord word) {
+  uint64_t expected = word.bits;
+  if (word.counter() >= LeaseWord::counter_retire || word.waiters()) return false;
+  // Release: partner of the acquire CAS of the next holder.
+  if (!table_->entry(lease).word.compare_exchange_strong(expected, word.freed(Mode::free).bits, std::memory_order_release,
+                                                        std::memory_order_relaxed)) {
+    return false;
+  }
+  unbind(hold);
+  return true;
 }
 
 template <class P>
@@ -223,7 +236,7 @@ typename Leases<P>::Verdict Leases<P>::judge(uint32_t lease, LeaseWord word) {
   // What contradicts the word is damage only if the word has stood still meanwhile.
   if (verdict.claim != Claim::damaged) return verdict;
   const bool unchanged = table_->word(lease).load(std::memory_order_acquire) == word.bits;
-  return {unchanged ? Claim::damaged : Claim::changed};
+  return {unchanged && !P::breaks(Rule::owner_is_record) ? Claim::damaged : Claim::changed};
 }
 
 template <class P>

@@ -23,6 +23,14 @@ namespace tenure::ipc {
 
 // A lease that is renewed or watched, shared by the Lease object and the keeper.
 struct LeaseRecord {
+  // The Lease's share; given up when it is released. In a forked child the record stays as it is, for its mutex may be held for ever.
+  std::shared_ptr<LeaseRecord> self;
+  static LeaseRecord* make() {
+    auto record = std::make_shared<LeaseRecord>();
+    record->self = record;
+    return record.get();
+  }
+
   std::mutex mutex;  // of all that follows
   core::Grant grant;
   std::uint64_t ttl_ns = 0;

@@ -71,12 +71,19 @@ void Space::note_time(const Lease& lease) { core_->note_time(lease); }
 Name::Name(const Name& other)
     : core_(other.core_), place_(other.place_), moved_(other.moved_.load(std::memory_order_acquire)), text_(other.text_) {}
 
-Name& Name::operator=(const Name& other) {
-  if (this == &other) return *this;
+Name::Name(Name&& other) noexcept
+    : core_(other.core_),
+      place_(other.place_),
+      moved_(other.moved_.load(std::memory_order_acquire)),
+      text_(std::move(other.text_)) {}
+
+Name& Name::operator=(const Name& other) { return *this = Name(other); }
+
+Name& Name::operator=(Name&& other) noexcept {
   core_ = other.core_;
   place_ = other.place_;
   moved_.store(other.moved_.load(std::memory_order_acquire), std::memory_order_release);
-  text_ = other.text_;
+  text_ = std::move(other.text_);
   return *this;
 }
 

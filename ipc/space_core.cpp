@@ -256,74 +256,74 @@ void SpaceCore::forget_handle(const Name& name, const Handle& fresh) {
 }
 
 Lease SpaceCore::lease_of(const core::Grant& grant) {
-  Lease lease;
-  lease.core_ = this;
-  lease.word_ = grant.word.bits;
-  lease.token_ = grant.token;
-  lease.deadline_ns_ = grant.deadline_ns;
-  lease.generation_ = process_generation();
-  lease.lease_ = grant.lease;
-  lease.hold_ = grant.hold;
-  lease.past_ = static_cast<std::uint8_t>(grant.past);
-  return lease;
+  return Lease(Lease::Made{this, grant.word.bits, grant.token, grant.deadline_ns, process_generation(), grant.lease, grant.hold,
+                           static_cast<std::uint8_t>(grant.past)});
 }
 
 core::Grant SpaceCore::grant_of(const Lease& lease) const {
-  return {lease.lease_, lease.hold_, core::LeaseWord{lease.word_}, lease.token_, lease.deadline_ns_, core::Past::released};
+  const Lease::Parts& parts = lease.parts_;
+  return {parts.lease, parts.hold, core::LeaseWord{parts.word}, parts.token, parts.deadline_ns, core::Past::released};
 }
 
 Result<Lease, AcquireError> SpaceCore::made(const core::Grant& grant, Terms terms) {
   Lease lease = lease_of(grant);
   if (terms.ttl.count() <= 0 || !terms.renew) return lease;
-  lease.record_ = std::make_shared<LeaseRecord>();
-  lease.record_->grant = grant;
-  lease.record_->ttl_ns = static_cast<std::uint64_t>(terms.ttl.count());
-  lease.record_->renew = true;
-  if (!local_.load(std::memory_order_acquire)->keeper.watch(lease.record_)) return AcquireError::system;
+  lease.parts_.record = LeaseRecord::make();
+  lease.parts_.record->grant = grant;
+  lease.parts_.record->ttl_ns = static_cast<std::uint64_t>(terms.ttl.count());
+  lease.parts_.record->renew = true;
+  if (!local_.load(std::memory_order_acquire)->keeper.watch(lease.parts_.record->self)) return AcquireError::system;
   return lease;
 }
 
+// Whether this thread keeps a record of a living session of this space.
+inline bool SpaceCore::has_spare() const {
+  return spare.core == this && spare.hold != core::no_index && spare.generation == process_generation() &&
+         (spare.bell == nullptr || !core::bell::rung(spare.bell->load(std::memory_order_relaxed)));
+}
+
+// The uncontended path. The caller makes the lease where it stays, out of single values: a copy of fresh stores would wait for them.
+inline core::LeaseWord SpaceCore::take_fast(const Handle& handle, Terms terms, std::uint64_t& deadline_ns, std::uint32_t& hold) {
+  if (!has_spare() || (terms.ttl.count() > 0 && terms.renew)) return {};
+  deadline_ns = terms.ttl.count() <= 0
+                    ? core::deadline::strict
+                    : core::deadline_from(platform_.boottime_ns(), static_cast<std::uint64_t>(terms.ttl.count()));
+  hold = spare.hold;
+  const core::LeaseWord word = leases_.acquire_fast(handle, hold, deadline_ns);
+  if (word.has_owner()) [[likely]] spare.hold = core::no_index;
+  return word;
+}
+
+inline Result<Lease, AcquireError> SpaceCore::take(const Handle* handle, std::string_view text, const Name* name, Terms terms,
+                                                   const Wait* wait) {
+  std::uint64_t deadline_ns = 0;
+  std::uint32_t hold = 0;
+  const core::LeaseWord word = handle == nullptr ? core::LeaseWord{} : take_fast(*handle, terms, deadline_ns, hold);
+  if (!word.has_owner()) [[unlikely]] return take_slowly(text, name, terms, wait);
+  return Result<Lease, AcquireError>(
+      std::in_place,
+      Lease::Made{this, word.bits, handle->base + word.counter(), deadline_ns, spare.generation, handle->lease, hold, 0});
+}
+
 Result<Lease, AcquireError> SpaceCore::try_acquire(const Name& name, Terms terms) {
-  if (spare.core == this && spare.hold != core::no_index && spare.generation == process_generation() &&
-      (spare.bell == nullptr || !core::bell::rung(spare.bell->load(std::memory_order_relaxed)))) [[likely]] {
-    core::Grant grant;
-    const std::uint64_t deadline_ns =
-        terms.ttl.count() <= 0 ? core::deadline::strict
-                               : core::deadline_from(platform_.boottime_ns(), static_cast<std::uint64_t>(terms.ttl.count()));
-    if (leases_.acquire_fast(handle_of(name), spare.hold, deadline_ns, grant) == core::Acquired::granted) [[likely]] {
-      spare.hold = core::no_index;
-      if (terms.ttl.count() <= 0 || !terms.renew) return lease_of(grant);
-      return made(grant, terms);
-    }
-  }
-  return take_slowly(name.text(), &name, terms, nullptr);
+  const Handle handle = handle_of(name);
+  return take(&handle, name.text(), &name, terms, nullptr);
 }
 
 Result<Lease, AcquireError> SpaceCore::acquire(const Name& name, Terms terms, const Wait& wait) {
-  auto lease = try_acquire(name, terms);
-  if (lease.has_value() || lease.error() != AcquireError::busy) return lease;
-  return take_slowly(name.text(), &name, terms, &wait);
+  const Handle handle = handle_of(name);
+  return take(&handle, name.text(), &name, terms, &wait);
 }
 
-Result<Lease, AcquireError> SpaceCore::try_acquire(std::string_view text, Terms terms) {
+Result<Lease, AcquireError> SpaceCore::try_acquire(std::string_view text, Terms terms) { return by_name(text, terms, nullptr); }
+
+Result<Lease, AcquireError> SpaceCore::acquire(std::string_view text, Terms terms, const Wait& wait) { return by_name(text, terms, &wait); }
+
+Result<Lease, AcquireError> SpaceCore::by_name(std::string_view text, Terms terms, const Wait* wait) {
   if (core::fault_of_name(text) != core::NameFault::sound) return AcquireError::bad_name;
-  if (spare.core == this && spare.hold != core::no_index && spare.generation == process_generation() &&
-      (spare.bell == nullptr || !core::bell::rung(spare.bell->load(std::memory_order_relaxed))) && terms.ttl.count() <= 0) {
-    Handle handle;
-    core::Grant grant;
-    if (names_.look_up(core::NameWords(text), handle) == core::Resolved::found &&
-        leases_.acquire_fast(handle, spare.hold, core::deadline::strict, grant) == core::Acquired::granted) {
-      spare.hold = core::no_index;
-      return lease_of(grant);
-    }
-  }
-  return take_slowly(text, nullptr, terms, nullptr);
-}
-
-Result<Lease, AcquireError> SpaceCore::acquire(std::string_view text, Terms terms, const Wait& wait) {
-  auto lease = try_acquire(text, terms);
-  if (lease.has_value() || lease.error() != AcquireError::busy) return lease;
-  return take_slowly(text, nullptr, terms, &wait);
+  Handle handle;
+  const bool found = names_.look_up(core::NameWords(text), handle) == core::Resolved::found;
+  return take(found ? &handle : nullptr, text, nullptr, terms, wait);
 }
 
 namespace {
@@ -497,12 +497,12 @@ std::uint32_t SpaceCore::sweep() { return enter() ? sessions_.sweep() : 0; }
 // ---- a lease in hand ----------------------------------------------------------------------------------------------------------------
 
 LeaseState SpaceCore::state(const Lease& lease) const {
-  if (lease.generation_ != process_generation()) return LeaseState::forked;
+  if (lease.parts_.generation != process_generation()) return LeaseState::forked;
   core::Grant grant = grant_of(lease);
-  if (lease.record_ != nullptr) {
-    const std::lock_guard lock(lease.record_->mutex);
-    if (lease.record_->end != LeaseState::held) return lease.record_->end;
-    grant = lease.record_->grant;
+  if (lease.parts_.record != nullptr) {
+    const std::lock_guard lock(lease.parts_.record->mutex);
+    if (lease.parts_.record->end != LeaseState::held) return lease.parts_.record->end;
+    grant = lease.parts_.record->grant;
   }
   if (leases_.still_held(grant)) return LeaseState::held;
   const bool past = grant.deadline_ns != core::deadline::strict && core::is_past(grant.deadline_ns, now_ns());
@@ -511,10 +511,10 @@ LeaseState SpaceCore::state(const Lease& lease) const {
 
 std::chrono::nanoseconds SpaceCore::remaining(const Lease& lease) const {
   if (state(lease) != LeaseState::held) return std::chrono::nanoseconds::zero();
-  std::uint64_t deadline_ns = lease.deadline_ns_;
-  if (lease.record_ != nullptr) {
-    const std::lock_guard lock(lease.record_->mutex);
-    deadline_ns = lease.record_->grant.deadline_ns;
+  std::uint64_t deadline_ns = lease.parts_.deadline_ns;
+  if (lease.parts_.record != nullptr) {
+    const std::lock_guard lock(lease.parts_.record->mutex);
+    deadline_ns = lease.parts_.record->grant.deadline_ns;
   }
   if (deadline_ns == core::deadline::strict) return std::chrono::nanoseconds::max();
   const std::uint64_t now = now_ns();
@@ -522,68 +522,75 @@ std::chrono::nanoseconds SpaceCore::remaining(const Lease& lease) const {
 }
 
 bool SpaceCore::extend(Lease& lease, std::chrono::nanoseconds ttl) {
-  if (lease.generation_ != process_generation() || lease.deadline_ns_ == core::deadline::strict || ttl.count() <= 0) return false;
+  if (lease.parts_.generation != process_generation() || lease.parts_.deadline_ns == core::deadline::strict || ttl.count() <= 0) return false;
   const auto ttl_ns = static_cast<std::uint64_t>(ttl.count());
-  if (lease.record_ == nullptr) {
+  if (lease.parts_.record == nullptr) {
     core::Grant grant = grant_of(lease);
     if (!leases_.renew(grant, ttl_ns)) return false;
-    lease.deadline_ns_ = grant.deadline_ns;
+    lease.parts_.deadline_ns = grant.deadline_ns;
     return true;
   }
   {
-    const std::lock_guard lock(lease.record_->mutex);
-    if (lease.record_->done || !leases_.renew(lease.record_->grant, ttl_ns)) return false;
-    lease.record_->ttl_ns = ttl_ns;
-    lease.record_->jeopardy_told = false;
+    const std::lock_guard lock(lease.parts_.record->mutex);
+    if (lease.parts_.record->done || !leases_.renew(lease.parts_.record->grant, ttl_ns)) return false;
+    lease.parts_.record->ttl_ns = ttl_ns;
+    lease.parts_.record->jeopardy_told = false;
   }
-  return local_.load(std::memory_order_acquire)->keeper.watch(lease.record_);
+  return local_.load(std::memory_order_acquire)->keeper.watch(lease.parts_.record->self);
 }
 
 bool SpaceCore::release(Lease& lease) {
-  const std::uint64_t generation = process_generation();
-  if (lease.generation_ != generation) return false;  // the parent's
-  core::Grant grant = grant_of(lease);
-  bool ended = false;
-  if (lease.record_ != nullptr) [[unlikely]] {
-    const std::lock_guard lock(lease.record_->mutex);
-    grant = lease.record_->grant;
-    ended = lease.record_->end != LeaseState::held;
-    lease.record_->done = true;
-    if (lease.record_->end == LeaseState::held) lease.record_->end = LeaseState::released;
-  }
-  const bool past = grant.deadline_ns != core::deadline::strict && core::is_past(grant.deadline_ns, now_ns());
-  const bool held = leases_.release(grant) && !ended && !past;
-  if (spare.core == this && spare.hold == core::no_index && spare.generation == generation &&
-      Table::slot_of_hold(lease.hold_) == spare.slot) [[likely]] {
-    spare.hold = lease.hold_;
+  const Lease::Parts& parts = lease.parts_;
+  if (parts.generation != process_generation()) [[unlikely]] return false;  // the parent's
+  const bool held = (parts.record == nullptr && leases_.release_fast(parts.lease, parts.hold, core::LeaseWord{parts.word})) || release_slowly(lease);
+  // The session of the spare is ours as long as its bell is silent; the record goes back to it without a lock.
+  if (spare.core == this && spare.hold == core::no_index && spare.generation == parts.generation &&
+      Table::slot_of_hold(parts.hold) == spare.slot) [[likely]] {
+    spare.hold = parts.hold;
   } else {
-    SpareKeeper::give(this, local_.load(std::memory_order_acquire)->pool, lease.hold_);
+    SpareKeeper::give(this, local_.load(std::memory_order_acquire)->pool, parts.hold);
   }
   return held;
 }
 
-void SpaceCore::watch(Lease& lease) {
-  if (lease.record_ == nullptr) {
-    lease.record_ = std::make_shared<LeaseRecord>();
-    lease.record_->grant = grant_of(lease);
-    const std::uint64_t now = now_ns();
-    const bool leased = lease.deadline_ns_ != core::deadline::strict && lease.deadline_ns_ > now;
-    lease.record_->ttl_ns = leased ? lease.deadline_ns_ - now : 0;
+bool SpaceCore::release_slowly(Lease& lease) {
+  core::Grant grant = grant_of(lease);
+  bool ended = false;
+  if (lease.parts_.record != nullptr) {
+    const std::shared_ptr<LeaseRecord> record = std::move(lease.parts_.record->self);
+    const std::lock_guard lock(record->mutex);
+    grant = record->grant;
+    ended = record->end != LeaseState::held;
+    record->done = true;
+    if (!ended) record->end = LeaseState::released;
+    record->on_loss = nullptr;
+    record->on_jeopardy = nullptr;
   }
-  if (local_.load(std::memory_order_acquire)->keeper.watch(lease.record_)) return;
-  Keeper::tell_end(*lease.record_, LeaseState::lost);  // nobody would ever tell it
+  return leases_.release(grant) && !ended;
+}
+
+void SpaceCore::watch(Lease& lease) {
+  if (lease.parts_.record == nullptr) {
+    lease.parts_.record = LeaseRecord::make();
+    lease.parts_.record->grant = grant_of(lease);
+    const std::uint64_t now = now_ns();
+    const bool leased = lease.parts_.deadline_ns != core::deadline::strict && lease.parts_.deadline_ns > now;
+    lease.parts_.record->ttl_ns = leased ? lease.parts_.deadline_ns - now : 0;
+  }
+  if (local_.load(std::memory_order_acquire)->keeper.watch(lease.parts_.record->self)) return;
+  Keeper::tell_end(*lease.parts_.record, LeaseState::lost);  // nobody would ever tell it
 }
 
 LeaseRecord& SpaceCore::record_of(Lease& lease) {
-  if (lease.record_ == nullptr) watch(lease);
-  return *lease.record_;
+  if (lease.parts_.record == nullptr) watch(lease);
+  return *lease.parts_.record;
 }
 
 void SpaceCore::note_time(const Lease& lease) {
-  if (lease.core_ == nullptr || lease.generation_ != process_generation()) return;
-  auto& hold = table_.hold(lease.hold_);
+  if (lease.parts_.core == nullptr || lease.parts_.generation != process_generation()) return;
+  auto& hold = table_.hold(lease.parts_.hold);
   hold.since_ns.store(now_ns(), std::memory_order_relaxed);
-  hold.since_counter.store(core::LeaseWord{lease.word_}.counter(), std::memory_order_release);
+  hold.since_counter.store(core::LeaseWord{lease.parts_.word}.counter(), std::memory_order_release);
 }
 
 }  // namespace tenure::ipc

@@ -81,6 +81,13 @@ class SpaceCore {
   // Makes the object this process's own, after a fork. False: its files are gone or refused.
   bool enter();
   bool enter_after_fork();
+  [[nodiscard, gnu::always_inline]] inline bool has_spare() const;
+  [[nodiscard, gnu::always_inline]] inline core::LeaseWord take_fast(const Handle& handle, Terms terms, std::uint64_t& deadline_ns,
+                                                                     std::uint32_t& hold);
+  [[gnu::always_inline]] inline Result<Lease, AcquireError> take(const Handle* handle, std::string_view text, const Name* name,
+                                                                 Terms terms, const Wait* wait);
+  Result<Lease, AcquireError> by_name(std::string_view text, Terms terms, const Wait* wait);
+  bool release_slowly(Lease& lease);
   [[nodiscard]] bool is_lost() const { return file_->is_lost(); }
 
   struct HeldRecord;  // a hold record in use by this call

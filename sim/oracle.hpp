@@ -29,6 +29,8 @@ class LeaseOracle {
   void released(const World& world) {
     if (holder_ == world.this_thread()) holder_ = nobody;
   }
+  // Somebody else is about to end the hold.
+  void broken() { holder_ = nobody; }
   void process_died(ProcessId process) {
     if (holder_ != nobody && process_ == process) holder_ = nobody;
   }

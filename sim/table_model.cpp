@@ -92,12 +92,14 @@ void TableModel::reset(World& world, std::uint64_t token_floor) {
     identity_.token_floor = token_floor;
     table_ = Table(platform_, memory_.get(), identity_);
   }
-  name_words(world);
+  if (world.tracing()) name_words(world);
 }
 
-Handle TableModel::preset_name(std::uint32_t number, std::string_view name, std::uint64_t counter) {
-  auto& entry = table_.entry(number);
+Handle TableModel::preset_name(std::string_view name, std::uint64_t counter) {
   const NameWords words(name);
+  std::uint32_t number = core::probe_start(words.hash);
+  while (!EntryHeader{table_.entry(number).header.load()}.reusable()) number = (number + 1) % geometry_.names;
+  auto& entry = table_.entry(number);
   entry.base.store(std::uint64_t{1} << 40);
   entry.hash.store(words.hash);
   entry.length.store(words.bytes);
@@ -178,6 +180,7 @@ void TableModel::judge_remains(World& world, std::span<const Known> known) {
   Config config;
   config.boot_ns = world.true_now();
   config.steps_max = 100'000;
+  config.planted_rules = world.config().planted_rules;
   Tape tape;
   tape.start_replay({});
   const Verdict verdict = afterlife_->run(janitor, config, tape);

@@ -8,10 +8,15 @@
 #include <string_view>
 #include <vector>
 
-#include "core/names.hpp"
-#include "core/sessions.hpp"
+#include "core/names.inl.hpp"
+#include "core/sessions.inl.hpp"
 #include "sim/oracle.hpp"
 #include "sim/sim_platform.hpp"
+
+extern template class tenure::core::Table<tenure::sim::SimPlatform>;  // see instantiate.cpp
+extern template class tenure::core::Leases<tenure::sim::SimPlatform>;
+extern template class tenure::core::Sessions<tenure::sim::SimPlatform>;
+extern template class tenure::core::Names<tenure::sim::SimPlatform>;
 
 namespace tenure::sim {
 
@@ -30,8 +35,8 @@ class TableModel {
   void reset(World& world, std::uint64_t token_floor = 0);
 
   // --- In setup, without the steps it takes ---
-  // A name in an entry that is ready, its word at `counter`.
-  Handle preset_name(std::uint32_t entry, std::string_view name, std::uint64_t counter = 0);
+  // A short name in the entry where a probe finds it, the lease word at `counter`.
+  Handle preset_name(std::string_view name, std::uint64_t counter = 0);
   // All entries of the group but these are out of service.
   void keep_only(std::uint32_t first, std::uint32_t count);
   void preset_session(World& world, ProcessId process, std::uint32_t slot);

@@ -105,7 +105,9 @@ ThreadId World::add_thread(ProcessId process) {
   return id;
 }
 
+// What the creator stored before is seen by the new thread: a system call lies between.
 void World::start_thread(ThreadId thread) {
+  if (active_ == this) drain();
   threads_[thread].fiber.restart(&World::thread_entry, &threads_[thread]);
   ready_ |= bit(thread);
 }

@@ -134,6 +134,7 @@ class World {
   void sometimes(const char* what);
   // A line of the trace, which also enters the hash. `text` must be a literal.
   void note(const char* text, std::uint64_t value = 0) { record(Op::note, nullptr, value, 0, text); }
+  bool tracing() const { return tracing_; }
   // The name of a word in traces. Costs nothing unless this run is traced.
   void name_word(const void* word, std::string_view name);
   // A decision of the scenario's own, on the tape.

@@ -110,13 +110,18 @@ std::string clean(std::string_view text) {
   return result;
 }
 
+std::string quoted(std::string_view text) {
+  std::string result(1, '"');
+  return (result += clean(text)) += '"';
+}
+
 std::string shell_word(std::string_view text) {
   const std::string shown = clean(text);
   const auto plain = [](char c) { return std::strchr("@%+=:,./_-", c) != nullptr || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'); };
   if (!shown.empty() && std::ranges::all_of(shown, plain)) return shown;
-  std::string quoted = "'";
-  for (const char c : shown) c == '\'' ? quoted += "'\\''" : quoted += c;
-  return quoted + "'";
+  std::string word(1, '\'');
+  for (const char c : shown) c == '\'' ? word += "'\\''" : word += c;
+  return word += '\'';
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
@@ -154,8 +159,8 @@ std::string duration_text(std::chrono::nanoseconds duration) {
   const std::uint64_t seconds = milliseconds / 1000;
   if (milliseconds < 1000) return with_unit(milliseconds, "ms");
   if (seconds < 60) {
-    const std::string tenths = milliseconds % 1000 / 100 == 0 ? "" : "." + std::to_string(milliseconds % 1000 / 100);
-    return std::to_string(seconds) + tenths + " s";
+    const std::uint64_t tenths = milliseconds % 1000 / 100;
+    return std::to_string(seconds) + (tenths == 0 ? std::string() : std::string(".").append(std::to_string(tenths))) + " s";
   }
   if (seconds < 3600) return two_units(seconds, 60, "min", "s");
   if (seconds < 86400) return two_units(seconds / 60, 60, "h", "min");
@@ -166,8 +171,10 @@ std::string user_text(uid_t user) {
   std::array<char, 1024> buffer{};
   passwd entry{};
   passwd* found = nullptr;
-  if (getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) return "user " + clean(found->pw_name);
-  return "user " + std::to_string(user);
+  if (getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
+    return std::string("user ").append(clean(found->pw_name));
+  }
+  return std::string("user ").append(std::to_string(user));
 }
 
 std::string table_text(const std::vector<std::vector<std::string>>& rows) {

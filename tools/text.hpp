@@ -15,6 +15,9 @@ namespace tenure::tools {
 // Control characters, those that turn the direction of writing, and what is not UTF-8, become '?'.
 [[nodiscard]] std::string clean(std::string_view text);
 
+// Clean, between double quotes.
+[[nodiscard]] std::string quoted(std::string_view text);
+
 // As an argument that can be pasted into a shell; clean.
 [[nodiscard]] std::string shell_word(std::string_view text);
 

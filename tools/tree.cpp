@@ -1,9 +1,7 @@
 #include "tools/tree.hpp"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,12 +11,11 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <unordered_set>
 #include <utility>
 
-#include "tools/text.hpp"
+#include "tools/process_state.hpp"
 
 namespace tenure::tools {
 namespace {
@@ -30,17 +27,6 @@ Path path_of(const char* format, Numbers... numbers) {
   Path path{};
   std::snprintf(path.data(), path.size(), format, numbers...);
   return path;
-}
-
-// A file of /proc, whole; empty where there is none.
-std::string read_file(const char* path) {
-  std::string text;
-  const int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return text;
-  std::array<char, 4096> buffer{};
-  for (ssize_t count = 0; (count = read(file, buffer.data(), buffer.size())) > 0;) text.append(buffer.data(), static_cast<std::size_t>(count));
-  close(file);
-  return text;
 }
 
 // Calls `use` with each entry of a directory whose name is a number.
@@ -56,28 +42,9 @@ bool each_number_in(const char* path, Use use) {
   return true;
 }
 
-struct ProcessState {
-  char state = '?';
-  pid_t parent = 0;  // 0: no such process
-  std::string name;
-};
-
-// The name, in parentheses, may hold anything, parentheses too.
-ProcessState state_of(pid_t process) {
-  const std::string text = read_file(path_of("/proc/%d/stat", process).data());
-  ProcessState found;
-  const std::size_t open = text.find('(');
-  const std::size_t close = text.rfind(')');
-  if (open == std::string::npos || close == std::string::npos || close + 4 > text.size()) return found;
-  found.name = text.substr(open + 1, close - open - 1);
-  found.state = text[close + 2];
-  found.parent = std::atoi(text.c_str() + close + 4);
-  return found;
-}
-
 void append_children(pid_t process, std::vector<pid_t>& children) {
   each_number_in(path_of("/proc/%d/task", process).data(), [&](int thread) {
-    const std::string list = read_file(path_of("/proc/%d/task/%d/children", process, thread).data());
+    const std::string list = read_proc_file(path_of("/proc/%d/task/%d/children", process, thread).data());
     const char* at = list.c_str();
     for (char* end = nullptr;; at = end) {
       const long child = std::strtol(at, &end, 10);
@@ -95,7 +62,7 @@ bool kernel_lists_children() {
 
 std::vector<std::pair<pid_t, pid_t>> all_processes_by_parent() {
   std::vector<std::pair<pid_t, pid_t>> processes;
-  each_number_in("/proc", [&](int process) { processes.emplace_back(state_of(process).parent, process); });
+  each_number_in("/proc", [&](int process) { processes.emplace_back(process_state(process).parent, process); });
   std::ranges::sort(processes);
   return processes;
 }
@@ -138,7 +105,7 @@ bool descends_from_us(pid_t process) {
   const pid_t self = getpid();
   constexpr int depth_max = 100'000;
   for (int depth = 0; process > 1 && depth < depth_max; ++depth) {
-    process = state_of(process).parent;
+    process = process_state(process).parent;
     if (process == self) return true;
   }
   return false;
@@ -189,15 +156,6 @@ std::vector<pid_t> signal_tree(int signal, const std::vector<pid_t>& spared) {
     if (error == EPERM) refused.push_back(members[i]);
   }
   return refused;
-}
-
-std::string process_text(pid_t process) {
-  const ProcessState found = state_of(process);
-  std::string text = "PID " + std::to_string(process) + " (" + clean(found.name) + ")";
-  struct stat owner {};
-  if (stat(path_of("/proc/%d", process).data(), &owner) == 0) text += ", " + user_text(owner.st_uid);
-  if (found.state == 'D') text += ", in uninterruptible sleep";
-  return text;
 }
 
 }  // namespace tenure::tools

@@ -7,7 +7,6 @@
 
 #include <sys/types.h>
 
-#include <string>
 #include <vector>
 
 namespace tenure::tools {
@@ -27,8 +26,5 @@ std::vector<pid_t> signal_tree(int signal, const std::vector<pid_t>& spared = {}
 
 // The descendants, parents before their children.
 [[nodiscard]] std::vector<pid_t> tree_members();
-
-// For people: "PID 4711 (sudo), user root, in uninterruptible sleep".
-[[nodiscard]] std::string process_text(pid_t process);
 
 }  // namespace tenure::tools

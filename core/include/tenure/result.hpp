@@ -6,32 +6,65 @@
 #pragma once
 
 #include <cassert>
+#include <memory>
+#include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace tenure {
 
 // REQUIRES of value(), operator* and operator->: has_value(). Of error(): !has_value(). Checked by assert.
 template <class T, class E>
 class [[nodiscard]] Result {
- public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}
+  static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_constructible_v<E>);
 
-  [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
-  explicit operator bool() const noexcept { return has_value(); }
+ public:
+  Result(T value) noexcept : has_value_(true), value_(std::move(value)) {}
+  // The value is made in place: nothing is moved.
+  template <class... Arguments>
+  explicit Result(std::in_place_t, Arguments&&... arguments) : has_value_(true), value_(std::forward<Arguments>(arguments)...) {}
+  Result(E error) noexcept : has_value_(false), error_(std::move(error)) {}
+  Result(const Result& other) : has_value_(other.has_value_) {
+    if (has_value_) {
+      std::construct_at(&value_, other.value_);
+    } else {
+      std::construct_at(&error_, other.error_);
+    }
+  }
+  Result(Result&& other) noexcept : has_value_(other.has_value_) {
+    if (has_value_) {
+      std::construct_at(&value_, std::move(other.value_));
+    } else {
+      std::construct_at(&error_, std::move(other.error_));
+    }
+  }
+  Result& operator=(Result&& other) noexcept {
+    if (this == &other) return *this;
+    std::destroy_at(this);
+    return *std::construct_at(this, std::move(other));
+  }
+  Result& operator=(const Result& other) { return *this = Result(other); }
+  ~Result() {
+    if (has_value_) {
+      std::destroy_at(&value_);
+    } else {
+      std::destroy_at(&error_);
+    }
+  }
+
+  [[nodiscard]] bool has_value() const noexcept { return has_value_; }
+  explicit operator bool() const noexcept { return has_value_; }
 
   [[nodiscard]] T& value() & {
-    assert(has_value());
-    return *std::get_if<0>(&state_);
+    assert(has_value_);
+    return value_;
   }
   [[nodiscard]] const T& value() const& {
-    assert(has_value());
-    return *std::get_if<0>(&state_);
+    assert(has_value_);
+    return value_;
   }
   [[nodiscard]] T&& value() && {
-    assert(has_value());
-    return std::move(*std::get_if<0>(&state_));
+    assert(has_value_);
+    return std::move(value_);
   }
   [[nodiscard]] T& operator*() & { return value(); }
   [[nodiscard]] const T& operator*() const& { return value(); }
@@ -40,12 +73,16 @@ class [[nodiscard]] Result {
   [[nodiscard]] const T* operator->() const { return &value(); }
 
   [[nodiscard]] const E& error() const {
-    assert(!has_value());
-    return *std::get_if<1>(&state_);
+    assert(!has_value_);
+    return error_;
   }
 
  private:
-  std::variant<T, E> state_;
+  bool has_value_;
+  union {
+    T value_;
+    E error_;
+  };
 };
 
 }  // namespace tenure

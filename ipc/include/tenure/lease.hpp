@@ -2,7 +2,8 @@
 //
 //   state of the lease   token()   still_held()   remaining()   extend()   release()
 //   held                 > 0       true           > 0 or max    true       true
-//   expired or lost      kept      false          0             false      false
+//   expired              kept      false          0             false      true: nobody has taken it over
+//   lost                 kept      false          0             false      false
 //   released, moved from 0         false          0             false      false
 //   forked (in a child)  kept      false          0             false      false, and the parent keeps it
 //
@@ -22,8 +23,8 @@
 
 #include <chrono>
 #include <functional>
-#include <memory>
 #include <stop_token>
+#include <utility>
 
 #include <tenure/types.hpp>
 
@@ -37,14 +38,23 @@ struct LeaseRecord;
 class TENURE_API Lease {
  public:
   Lease() noexcept = default;  // released
-  Lease(Lease&& other) noexcept;
-  Lease& operator=(Lease&& other) noexcept;
+  Lease(Lease&& other) noexcept : parts_(other.parts_) { other.parts_.forget(); }
+  Lease& operator=(Lease&& other) noexcept {
+    if (this != &other) {
+      release();
+      parts_ = other.parts_;
+      other.parts_.forget();
+    }
+    return *this;
+  }
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
-  ~Lease();
+  ~Lease() {
+    if (parts_.core != nullptr) release();
+  }
 
   // The fencing token of this grant; 0 once released.
-  [[nodiscard]] Token token() const noexcept { return token_; }
+  [[nodiscard]] Token token() const noexcept { return parts_.token; }
 
   // What a look at the table says at this moment. By the next instruction it may be otherwise.
   [[nodiscard]] LeaseState state() const noexcept;
@@ -56,13 +66,14 @@ class TENURE_API Lease {
   // A new deadline, `ttl` from now. False: not held any more, or strict.
   bool extend(std::chrono::nanoseconds ttl) noexcept;
 
-  // Gives the name back and wakes the next in order. False: it was not held any more. The object may be used again only by assignment.
+  // Gives the name back and wakes the next in order. False: somebody else had taken it over, or broken it. Use the object again only by
+  // assignment.
   bool release() noexcept;
 
   // Whether the holder before this one died or was broken while it held the name, so that its work may be half done.
-  [[nodiscard]] bool previous_holder_died() const noexcept { return past_ == 1; }
+  [[nodiscard]] bool previous_holder_died() const noexcept { return parts_.past == 1; }
   // Whether the lease was taken from a holder past its deadline, who may not know yet.
-  [[nodiscard]] bool previous_holder_expired() const noexcept { return past_ == 2; }
+  [[nodiscard]] bool previous_holder_expired() const noexcept { return parts_.past == 2; }
 
   // Calls `told` once, when the lease is lost or its deadline passes; at once if that has happened.
   void on_loss(std::function<void(LeaseState)> told);
@@ -75,17 +86,39 @@ class TENURE_API Lease {
 
  private:
   friend class ipc::SpaceCore;
-  ipc::LeaseRecord& record();
+  // Trivial, so that moving a lease is copying it; the inline members above keep the uncontended path to one call each way.
+  struct Parts {
+    ipc::SpaceCore* core = nullptr;
+    std::uint64_t word = 0;
+    Token token = 0;
+    std::uint64_t deadline_ns = 0;  // where `record` is null; else the record has it
+    std::uint64_t generation = 0;   // of the process that acquired it
+    ipc::LeaseRecord* record = nullptr;  // counted; only for leases that are renewed or watched
+    std::uint32_t lease = 0;
+    std::uint16_t hold = 0;
+    std::uint8_t past = 0;
+    void forget() {
+      core = nullptr;
+      token = 0;
+      record = nullptr;
+    }
+  };
 
-  ipc::SpaceCore* core_ = nullptr;
-  std::uint64_t word_ = 0;
-  Token token_ = 0;
-  std::uint64_t deadline_ns_ = 0;    // where `record_` is null; else the record has it
-  std::uint64_t generation_ = 0;     // of the process that acquired it
-  std::uint32_t lease_ = 0;
-  std::uint32_t hold_ = 0;
-  std::uint8_t past_ = 0;
-  std::shared_ptr<ipc::LeaseRecord> record_;  // only for leases that are renewed or watched
+ public:
+  // For the library alone. Each part by itself, so that it is stored once, where it stays.
+  struct Made {
+    ipc::SpaceCore* core;
+    std::uint64_t word, token, deadline_ns, generation;
+    std::uint32_t lease, hold;
+    std::uint8_t past;
+  };
+  explicit Lease(const Made& made) noexcept
+      : parts_{made.core,  made.word, made.token, made.deadline_ns, made.generation, nullptr, made.lease, static_cast<std::uint16_t>(made.hold),
+               made.past} {}
+
+ private:
+
+  Parts parts_;
 };
 
 }  // namespace tenure

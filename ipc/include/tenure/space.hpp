@@ -63,7 +63,10 @@ class TENURE_API Name {
   [[nodiscard]] const std::string& text() const { return text_; }
 
   Name(const Name& other);
+  Name(Name&& other) noexcept;
   Name& operator=(const Name& other);
+  Name& operator=(Name&& other) noexcept;
+  ~Name() = default;
 
  private:
   friend class ipc::SpaceCore;

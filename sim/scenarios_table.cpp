@@ -1,0 +1,239 @@
+#include "sim/scenarios_table.hpp"
+
+#include <algorithm>
+
+namespace tenure::sim {
+
+using core::Acquired;
+using core::Grant;
+using core::LeaseWord;
+using core::Seat;
+using core::Terms;
+
+namespace {
+constexpr std::uint32_t holds_of_thread = core::holds_per_session / 2;
+constexpr std::string_view lease_names[] = {"orders", "invoices", "mail", "backup"};
+}  // namespace
+
+ContentionScenario::ContentionScenario(const Contention& shape)
+    : shape_(shape), model_(shape.processes + (shape.successors != 0 ? 1 : 0)) {}
+
+void ContentionScenario::setup(World& world) {
+  model_.reset(world);
+  kills_ = 0;
+  successors_left_ = shape_.successors;
+  wish_.fill({nobody, core::no_index});
+  for (auto& word : cancelled_) word.store(0);
+  for (std::uint32_t i = 0; i < shape_.leases; ++i) name_[i] = {model_.preset_name(lease_names[i]), {}, false, 0};
+  for (std::uint32_t i = 0; i < shape_.processes; ++i) spawn_member(world, !shape_.late_sessions);
+}
+
+void ContentionScenario::spawn_member(World& world, bool preset) {
+  const ProcessId process = world.spawn_process();
+  session_[process] = {};
+  session_[process].threads_left = shape_.threads;
+  if (!preset) {
+    world.spawn(process, [this] { register_and_work(*World::active()); });
+    return;
+  }
+  session_[process].slot = process;
+  session_[process].generation = 1;
+  model_.preset_session(world, process, process);
+  for (std::uint32_t t = 0; t < shape_.threads; ++t) world.spawn(process, [this, t] { work(*World::active(), t); });
+  if (shape_.breaks && process + 1 == shape_.processes) world.spawn(process, [this] { break_grants(*World::active()); });
+  if (shape_.cancels) world.spawn(process, [this, process] { cancel_later(*World::active(), process); });
+}
+
+void ContentionScenario::register_and_work(World& world) {
+  const ProcessId process = world.this_process();
+  const core::SessionClaim claim = model_.sessions().open({});
+  if (claim.code == core::SessionClaim::Code::full) {  // the slots of those who died a moment ago
+    world.sometimes("no session is free");
+    return;
+  }
+  if (claim.code != core::SessionClaim::Code::claimed) world.fail("damaged", "no session");
+  if (claim.generation > 1) world.sometimes("a slot has a second owner");
+  session_[process].slot = claim.slot;
+  session_[process].generation = claim.generation;
+  for (std::uint32_t t = 1; t < shape_.threads; ++t) world.spawn(process, [this, t] { work(*World::active(), t); });
+  work(world, 0);
+}
+
+void ContentionScenario::work(World& world, std::uint32_t thread) {
+  const std::uint32_t slot = session_[world.this_process()].slot;
+  const Seat seat{slot * core::holds_per_session + thread * holds_of_thread, slot * core::waits_per_session + thread};
+  for (std::uint32_t i = 0; i < shape_.operations; ++i) {
+    if (shape_.sweeps && world.choose(4) == 0 && model_.sessions().sweep() != 0) world.sometimes("a sweep cleaned");
+    operate(world, seat, thread);
+    if (model_.lease_held_by(seat.hold) != core::no_index) world.fail("orphan", "a word names a record that holds nothing");
+  }
+  finish(world);
+}
+
+// The last thread of a process may close the session; otherwise its end is like a death.
+void ContentionScenario::finish(World& world) {
+  Session& session = session_[world.this_process()];
+  if (--session.threads_left != 0 || !shape_.closes || world.choose(2) != 0) return;
+  if (shape_.cancels || shape_.breaks) return;  // their threads may still be at work
+  model_.sessions().close(session.slot);
+  world.sometimes("a session was closed");
+}
+
+void ContentionScenario::operate(World& world, Seat seat, std::uint32_t thread) {
+  const std::uint32_t lease = shape_.leases == 1 ? 0 : world.choose(shape_.leases);
+  Name& name = name_[lease];
+  const Terms terms{thread == 1 && shape_.second_ttl_ns != 0 ? shape_.second_ttl_ns : shape_.ttl_ns, core::HoldKind::user};
+  Grant grant;
+  world.begin_wait();
+  const Acquired result = acquire(world, seat, lease, terms, grant);
+  wish_[world.this_thread()].lease = core::no_index;
+  switch (result) {
+    case Acquired::granted:
+      world.end_wait(shape_.bound_ns);
+      hold(world, name, grant, terms);
+      return;
+    case Acquired::busy: return world.sometimes("busy");
+    case Acquired::timed_out: return world.sometimes("timed out");
+    case Acquired::cancelled:
+      cancelled_[world.this_process()].store(0);
+      return world.sometimes("cancelled");
+    case Acquired::stale: return world.fail("damaged", "stale, though the name never left");
+    case Acquired::damaged: return world.fail("damaged", "the table contradicts itself");
+    case Acquired::session_lost: return world.fail("damaged", "a living session was declared dead");
+  }
+}
+
+Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t lease, Terms terms, Grant& grant) {
+  const std::uint32_t ways = 2 + (shape_.tries ? 1 : 0) + (shape_.timeouts ? 1 : 0);
+  std::uint32_t way = shape_.tries || shape_.timeouts ? world.choose(ways) : 0;
+  if (!shape_.tries && way >= 2) ++way;
+  Leases& leases = model_.leases();
+  const Handle& handle = name_[lease].handle;
+  if (way == 1) {
+    const std::uint64_t deadline_ns = terms.ttl_ns == 0 ? core::deadline::strict : core::deadline_from(platform_.boottime_ns(), terms.ttl_ns);
+    const LeaseWord word = leases.acquire_fast(handle, seat.hold, deadline_ns);
+    if (word.has_owner()) {
+      grant = {handle.lease, seat.hold, word, handle.base + word.counter(), deadline_ns, core::Past::released};
+      return Acquired::granted;
+    }
+  }
+  if (way == 2) return leases.try_acquire(handle, seat.hold, terms, grant);
+  Patience patience;
+  if (way == 3) patience.until_ns = platform_.boottime_ns() + (world.config().step_ns << (4 + world.choose(6)));
+  if (shape_.cancels) patience.cancelled = &cancelled_[world.this_process()];
+  wish_[world.this_thread()] = {world.this_process(), lease};
+  return leases.acquire(handle, seat, terms, patience, grant);
+}
+
+// --- While it is held -----------------------------------------------------------------------------------------------------------------
+
+void ContentionScenario::note_grant(World& world, Name& name, const Grant& grant) {
+  if (grant.past == core::Past::died) world.sometimes("told that the last holder died");
+  if (grant.past == core::Past::expired) world.sometimes("stolen after its deadline");
+  if (name.holder_died && grant.past == core::Past::released) world.fail("news", "the death of the last holder was not told");
+  name.holder_died = false;
+  name.oracle.granted(world, grant.token, grant.deadline_ns);
+  world.note("granted", grant.token);
+}
+
+void ContentionScenario::hold(World& world, Name& name, Grant& grant, Terms terms) {
+  // A lease with a deadline may be past it, and somebody else's, before its holder hears that it was granted.
+  if (world.true_now() >= grant.deadline_ns || grant.word.counter() <= name.broken_up_to) {
+    world.sometimes("lost before it was known");
+    name.holder_died = false;  // this one was told
+    model_.leases().release(grant);
+    return;
+  }
+  note_grant(world, name, grant);
+  for (std::uint32_t i = 0; i < shape_.hold_steps; ++i) never_.load();
+  if (shape_.hold_sleep_ns != 0 && world.choose(2) != 0) sleep(world, shape_.hold_sleep_ns);
+  for (std::uint32_t i = 0; i < shape_.renewals && grant.deadline_ns != core::deadline::strict; ++i) renew(world, name, grant, terms);
+  check_belief(world, name, grant);
+  let_go(world, name, grant);
+}
+
+void ContentionScenario::renew(World& world, Name& name, Grant& grant, Terms terms) {
+  const bool renewed = model_.leases().renew(grant, terms.ttl_ns);
+  world.sometimes(renewed ? "renewed" : "renewal refused");
+  if (!renewed) return;
+  if (!name.oracle.held_by(world.this_thread()) && world.true_now() < grant.deadline_ns && !shape_.breaks) {
+    world.fail("exclusion", "renewed a lease that somebody else holds");
+  }
+  name.oracle.renewed(world, grant.deadline_ns);
+  for (std::uint32_t step = world.choose(8); step != 0; --step) never_.load();
+}
+
+void ContentionScenario::check_belief(World& world, Name& name, const Grant& grant) {
+  if (world.choose(2) == 0) return;
+  const bool held = model_.leases().still_held(grant);
+  const bool certain = grant.deadline_ns == core::deadline::strict || world.true_now() < grant.deadline_ns;
+  if (shape_.breaks) return;  // it may be broken while we look
+  if (held && certain && !name.oracle.held_by(world.this_thread())) world.fail("exclusion", "believes in a lease that was lost");
+  if (!held && certain) world.fail("exclusion", "a lease was lost before its time");
+}
+
+void ContentionScenario::let_go(World& world, Name& name, const Grant& grant) {
+  name.oracle.released(world);
+  const bool certain = grant.deadline_ns == core::deadline::strict && !shape_.breaks;
+  const bool quick = world.choose(2) != 0 && model_.leases().release_fast(grant.lease, grant.hold, grant.word);
+  const bool held = quick || model_.leases().release(grant);
+  if (certain && !held) world.fail("exclusion", "a strict lease was lost");
+  world.sometimes(held ? "released" : "release found it lost");
+}
+
+// The oracle lets go before the break: between it and the holder's own look the holder believes, and no one can help it.
+void ContentionScenario::break_grants(World& world) {
+  for (int i = 0; i < 4; ++i) {
+    for (std::uint32_t step = world.choose(32); step != 0; --step) never_.load();
+    Name& name = name_[shape_.leases == 1 ? 0 : world.choose(shape_.leases)];
+    const std::uint32_t lease = name.handle.lease;
+    const LeaseWord seen{model_.table().word(lease).load(std::memory_order_acquire)};
+    if (!seen.has_owner()) continue;
+    name.broken_up_to = std::max(name.broken_up_to, seen.counter());
+    if (model_.word(lease).same_grant(seen)) name.oracle.broken();
+    if (model_.leases().break_grant(lease, seen)) world.sometimes("broken");
+  }
+}
+
+void ContentionScenario::cancel_later(World& world, ProcessId process) {
+  for (std::uint32_t step = world.choose(64); step != 0; --step) never_.load();
+  cancelled_[process].store(1);
+  platform_.wake(cancelled_[process], 1);
+}
+
+void ContentionScenario::sleep(World&, std::uint64_t ns) {
+  const core::Watch<SimPlatform> watch{&never_, 0};
+  platform_.wait({&watch, 1}, ns);
+}
+
+// --- Callbacks ------------------------------------------------------------------------------------------------------------------------
+
+void ContentionScenario::on_death(World& world, ProcessId process) {
+  ++kills_;
+  for (std::uint32_t i = 0; i < shape_.leases; ++i) {
+    Name& name = name_[i];
+    if (name.oracle.held_by_process(process)) name.holder_died = name.oracle.held(world);
+    name.oracle.process_died(process);
+  }
+  if (successors_left_ == 0) return;
+  --successors_left_;
+  spawn_member(world, false);
+}
+
+// Everybody sleeps. Whoever could take a lease that he waits for has missed his wake-up, or nobody sent it.
+void ContentionScenario::on_idle(World& world) {
+  for (const Wish& wish : wish_) {
+    if (wish.lease == core::no_index || !world.alive(wish.process) || !model_.available(world, name_[wish.lease].handle.lease)) continue;
+    // Two deaths at the worst moments can cost a wake-up: lease-table.md, 4.3. The tick then saves the sleeper.
+    if (kills_ >= 2) return world.sometimes("two deaths cost a wake-up");
+    return world.fail("lost_wake", "all sleep, and a lease that one of them waits for is free");
+  }
+}
+
+void ContentionScenario::check(World& world) {
+  std::array<TableModel::Known, leases_max> known;
+  for (std::uint32_t i = 0; i < shape_.leases; ++i) known[i] = {lease_names[i], name_[i].oracle.last_token()};
+  model_.judge_remains(world, {known.data(), shape_.leases});
+}
+
+}  // namespace tenure::sim

@@ -1,0 +1,478 @@
+#include "tools/guard.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <tenure/tenure.hpp>
+
+#include "ipc/descriptor.hpp"
+#include "tools/command_start.hpp"
+#include "tools/process_state.hpp"
+#include "tools/space_access.hpp"
+#include "tools/text.hpp"
+#include "tools/tree.hpp"
+
+namespace tenure::tools {
+namespace {
+
+constexpr std::uint64_t never = ~std::uint64_t{0};
+constexpr std::uint64_t millisecond = 1'000'000;
+constexpr std::uint64_t kill_pause_min_ns = millisecond;
+constexpr std::uint64_t kill_pause_max_ns = 100 * millisecond;
+constexpr std::uint64_t loss_look_ns = 100 * millisecond;
+constexpr std::uint64_t survivors_told_after_ns = 1000 * millisecond;
+
+std::uint64_t clock_ns(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+std::uint64_t boottime_ns() { return clock_ns(CLOCK_BOOTTIME); }
+std::uint64_t count_of(std::chrono::nanoseconds duration) { return static_cast<std::uint64_t>(std::max(duration.count(), std::int64_t{0})); }
+
+// What a signal does to a process that has not asked otherwise.
+bool ends_by_default(int signal) {
+  constexpr std::array harmless{SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+  return std::ranges::find(harmless, signal) == harmless.end();
+}
+
+// The first of the posted signals that would have ended the caller's process.
+int ending_signal(const StatusPage& page, const Caller& caller) {
+  // Acquire: whoever posts a signal has done all else before.
+  const std::uint64_t posted = page.signals.load(std::memory_order_acquire) | page.terminal_signals.load(std::memory_order_acquire);
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if ((posted & bit_of(signal)) != 0 && ends_by_default(signal) && sigismember(&caller.ignored, signal) == 0) return signal;
+  }
+  return 0;
+}
+
+// Listens to the bell while the guard's thread waits for the name, and asks it to stop when there is a reason.
+class CancelWatch {
+ public:
+  // Throws std::system_error where the system has no descriptor or no thread left.
+  CancelWatch(const StatusPage& page, const Caller& caller, int bell) : page_(page), caller_(caller), bell_(bell) {
+    if (done_.get() < 0) throw std::system_error(errno, std::generic_category());
+    thread_ = std::thread([this] { listen(); });
+  }
+  ~CancelWatch() {
+    eventfd_write(done_.get(), 1);
+    thread_.join();
+  }
+  CancelWatch(const CancelWatch&) = delete;
+  CancelWatch& operator=(const CancelWatch&) = delete;
+
+  [[nodiscard]] std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  void listen() {
+    for (;;) {
+      if (!answer(bell_) || ending_signal(page_, caller_) != 0) {
+        stop_.request_stop();
+        return;
+      }
+      std::array<pollfd, 2> events{pollfd{bell_, POLLIN, 0}, pollfd{done_.get(), POLLIN, 0}};
+      poll(events.data(), events.size(), -1);
+      if (events[1].revents != 0) return;
+    }
+  }
+
+  const StatusPage& page_;
+  const Caller& caller_;
+  int bell_;
+  ipc::Descriptor done_{eventfd(0, EFD_CLOEXEC)};
+  std::stop_source stop_;
+  std::thread thread_;
+};
+
+// A time of CLOCK_BOOTTIME that poll can wait for, so that the time of a suspended host counts.
+class Timer {
+ public:
+  // False: errno says why.
+  bool open() {
+    descriptor_ = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    return descriptor_ >= 0;
+  }
+  // The descriptor that is readable from `at_ns` on; -1 for never.
+  int descriptor_for(std::uint64_t at_ns) {
+    if (at_ns == never) return -1;
+    itimerspec when{};
+    when.it_value.tv_sec = static_cast<time_t>(at_ns / 1'000'000'000);
+    when.it_value.tv_nsec = static_cast<long>(at_ns % 1'000'000'000) + (at_ns == 0 ? 1 : 0);
+    timerfd_settime(descriptor_, TFD_TIMER_ABSTIME, &when, nullptr);
+    return descriptor_;
+  }
+
+ private:
+  int descriptor_ = -1;
+};
+
+std::vector<std::string> environment_for(const RunPlan& plan, const Lease& lease) {
+  constexpr std::array ours{"TENURE_NAME=", "TENURE_TOKEN=", "TENURE_SPACE=", "TENURE_ABANDONED="};
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    if (std::ranges::none_of(ours, [text](const char* name) { return text.starts_with(name); })) environment.emplace_back(text);
+  }
+  environment.push_back("TENURE_NAME=" + plan.name);
+  environment.push_back("TENURE_TOKEN=" + std::to_string(lease.token()));
+  environment.push_back("TENURE_SPACE=" + plan.space);
+  if (lease.previous_holder_died()) environment.emplace_back("TENURE_ABANDONED=1");
+  return environment;
+}
+
+class Guard {
+ public:
+  Guard(const RunPlan& plan, const Caller& caller, StatusPage& page, int bell, ArgumentArea area)
+      : plan_(plan), caller_(caller), page_(page), bell_(bell), area_(area) {}
+
+  void run() {
+    if (!open() || !acquire()) return;
+    if (is_wanted() && start()) watch_over_tree();
+    lease_.release();
+  }
+
+ private:
+  bool open();
+  bool acquire();
+  bool acquired(Result<Lease, AcquireError> result);
+  Result<Lease, AcquireError> wait_for_name();
+  bool is_wanted();
+  bool start();
+  void watch_over_tree();
+
+  bool reap();
+  void note_end(const siginfo_t& change);
+  void take_signals();
+  void look_at_lease(std::uint64_t now_ns);
+  void begin_end(Outcome why, int detail, std::uint64_t grace_ns);
+  void kill_when_due(std::uint64_t now_ns);
+  void tell_survivors(const std::vector<pid_t>& refused);
+  void sleep();
+
+  void end(Outcome outcome, int detail);
+  void tell(const std::string& text) {
+    if (!plan_.quiet) say(page_, bell_, text);
+  }
+  void explain_conflict(bool timed_out);
+  void rename();
+  [[nodiscard]] std::string quoted_name() const { return quoted(plan_.name); }
+  [[nodiscard]] Terms terms() const { return {plan_.ttl, plan_.renew}; }
+
+  const RunPlan& plan_;
+  const Caller& caller_;
+  StatusPage& page_;
+  int bell_;
+  ArgumentArea area_;
+  std::optional<Space> space_;
+  Lease lease_;
+  std::uint32_t place_ = 0;
+  int child_events_ = -1;  // signalfd of SIGCHLD
+  int loss_event_ = -1;    // of the lease
+  Timer timer_;
+  pid_t command_ = 0;         // 0 once it has been waited for
+  bool supervisor_lives_ = true;
+  bool loss_told_ = false;
+  std::uint64_t kill_at_ns_ = never;  // from then on whatever is left is killed; `never`: the end has not begun
+  std::uint64_t kill_pause_ns_ = kill_pause_min_ns;
+  std::uint64_t killing_since_ns_ = never;
+  std::uint64_t wake_at_ns_ = never;
+  bool survivors_told_ = false;
+};
+
+void Guard::end(Outcome outcome, int detail) {
+  // Relaxed: the supervisor reads them when this process has ended, or after is_settled.
+  page_.detail.store(detail, std::memory_order_relaxed);
+  page_.outcome.store(outcome, std::memory_order_relaxed);
+}
+
+void Guard::rename() {
+  const std::string text = std::string(guard_name) + ": " + plan_.name;
+  std::memset(area_.begin, 0, area_.bytes);
+  // The last byte stays zero: without it ps(1) would read on into the environment.
+  text.copy(area_.begin, std::min(text.size(), area_.bytes - 1));
+}
+
+bool Guard::open() {
+  if (const char* reason = why_no_tree()) {
+    tell(reason);
+    end(Outcome::refused, exit_configuration);
+    return false;
+  }
+  Space::Options options;
+  options.name = plan_.space;
+  options.label = plan_.label;
+  Result<Space, OpenError> space = Space::open(options);
+  if (space) {
+    space_.emplace(std::move(*space));
+    return true;
+  }
+  tell(clean(space.error().message));
+  end(Outcome::refused, exit_status_of(space.error().code));
+  return false;
+}
+
+bool Guard::acquire() {
+  const std::uint64_t asked_ns = boottime_ns();
+  Result<Lease, AcquireError> result = space_->try_acquire(plan_.name, terms());
+  const bool waits = !result && result.error() == AcquireError::busy && (!plan_.wait || plan_.wait->count() > 0);
+  if (waits) {
+    if (plan_.verbose) {
+      const Result<NameReport, AcquireError> report = space_->show(plan_.name);
+      tell("waiting for " + quoted_name() + (report && report->held ? ", held by " + holder_text(report->holder) : ""));
+    }
+    result = wait_for_name();
+  }
+  if (!acquired(std::move(result))) return false;
+  space_->note_time(lease_);
+  if (plan_.verbose) {
+    const std::chrono::nanoseconds waited(static_cast<std::int64_t>(boottime_ns() - asked_ns));
+    tell("got " + quoted_name() + " after " + duration_text(waited) + ", token " + std::to_string(lease_.token()));
+    if (lease_.previous_holder_died()) tell("the holder before died while it held " + quoted_name() + ": its work may be half done");
+  }
+  return true;
+}
+
+Result<Lease, AcquireError> Guard::wait_for_name() {
+  rename();
+  std::optional<CancelWatch> watch;
+  try {
+    watch.emplace(page_, caller_, bell_);
+  } catch (const std::system_error&) {
+    return AcquireError::system;
+  }
+  const std::function<void(std::uint32_t)> queued = [this](std::uint32_t place) {
+    if (plan_.verbose && place != place_ && place > 0) tell(std::to_string(place) + " before this one");
+    place_ = place;
+  };
+  return space_->acquire_for(plan_.name, plan_.wait.value_or(std::chrono::nanoseconds::max()), terms(), watch->token(), queued);
+}
+
+bool Guard::acquired(Result<Lease, AcquireError> result) {
+  if (result) {
+    lease_ = std::move(*result);
+    return true;
+  }
+  switch (result.error()) {
+    case AcquireError::cancelled:
+      end(Outcome::cancelled, ending_signal(page_, caller_));
+      break;
+    case AcquireError::busy:
+    case AcquireError::timed_out:
+      explain_conflict(result.error() == AcquireError::timed_out);
+      end(Outcome::conflict, 0);
+      break;
+    default:
+      tell(refusal_text(result.error(), plan_.name));
+      end(Outcome::refused, exit_status_of(result.error()));
+  }
+  return false;
+}
+
+void Guard::explain_conflict(bool timed_out) {
+  if (plan_.quiet) return;
+  const Result<NameReport, AcquireError> report = space_->show(plan_.name);
+  std::string text = quoted_name();
+  text += timed_out ? " was not free within " + duration_text(*plan_.wait) : " is not free";
+  if (!report) return tell(text);
+  const std::size_t before = timed_out ? place_ : report->waiters.size();
+  if (before > 0) text += "; " + std::to_string(before) + (before == 1 ? " stands" : " stand") + " before this one";
+  tell(text);
+  if (report->held) {
+    tell("held by " + holder_text(report->holder));
+    tell("to take it away: " + break_command(plan_.space, plan_.name, report->holder.token));
+  }
+  tell("space: " + clean(space_->report().table_path));
+}
+
+// Whether the command should still be started. While the terminal has the job stopped, it is not.
+bool Guard::is_wanted() {
+  for (;;) {
+    if (!answer(bell_)) {
+      end(Outcome::cancelled, 0);
+      return false;
+    }
+    if (const int signal = ending_signal(page_, caller_)) {
+      end(Outcome::cancelled, signal);
+      return false;
+    }
+    if (!page_.is_paused.load(std::memory_order_acquire)) return true;
+    pollfd event{bell_, POLLIN, 0};
+    poll(&event, 1, -1);
+  }
+}
+
+bool Guard::start() {
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  child_events_ = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  const bool ready = child_events_ >= 0 && timer_.open();
+  StartedCommand started{-1, errno};
+  if (ready) started = start_command(plan_.command, environment_for(plan_, lease_), caller_);
+  if (started.error != 0) {
+    tell("cannot start " + shell_word(plan_.command[0]) + ": " + std::strerror(started.error));
+    end(Outcome::not_started, started.error);
+    return false;
+  }
+  rename();
+  command_ = started.process;
+  page_.command_pid.store(command_, std::memory_order_release);
+  loss_event_ = lease_.loss_descriptor();
+  if (plan_.ttl.count() > 0) {
+    lease_.on_jeopardy([this](std::chrono::nanoseconds left) {
+      tell("JEOPARDY: " + quoted_name() + " was not renewed in time and ends in " + duration_text(left));
+    });
+  }
+  return true;
+}
+
+void Guard::watch_over_tree() {
+  while (reap()) {
+    // Where the system has no descriptor left for the event of a loss, it is looked for.
+    wake_at_ns_ = loss_event_ < 0 ? boottime_ns() + loss_look_ns : never;
+    if (!answer(bell_) && supervisor_lives_) {
+      supervisor_lives_ = false;
+      begin_end(Outcome::cancelled, 0, 0);
+    }
+    // What the command has left behind has to go, too.
+    if (command_ == 0 && kill_at_ns_ == never) begin_end(Outcome::ended, 0, count_of(plan_.kill_after));
+    take_signals();
+    look_at_lease(boottime_ns());
+    kill_when_due(boottime_ns());
+    sleep();
+  }
+}
+
+// Takes what the children have to say. False: there are none left, nor any descendant.
+bool Guard::reap() {
+  for (;;) {
+    // Read before the look: a stop that it finds is not older.
+    const std::uint64_t not_before_ns = clock_ns(CLOCK_MONOTONIC);
+    siginfo_t change{};
+    if (waitid(P_ALL, 0, &change, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) != 0) return errno == EINTR;
+    if (change.si_pid == 0) return true;
+    if (change.si_pid != command_) continue;
+    if (change.si_code == CLD_STOPPED) {
+      page_.stopped_ns.store(not_before_ns, std::memory_order_release);
+      ring(bell_);
+    } else if (change.si_code == CLD_CONTINUED) {
+      page_.stopped_ns.store(0, std::memory_order_release);
+    } else {
+      note_end(change);
+    }
+  }
+}
+
+void Guard::note_end(const siginfo_t& change) {
+  command_ = 0;
+  const int core = change.si_code == CLD_DUMPED ? 0x80 : 0;
+  const int status = change.si_code == CLD_EXITED ? change.si_status << 8 : change.si_status | core;
+  if (kill_at_ns_ == never) end(Outcome::ended, status);
+}
+
+void Guard::take_signals() {
+  const std::uint64_t posted = page_.signals.exchange(0, std::memory_order_acq_rel);
+  if (command_ == 0) return;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if ((posted & bit_of(signal)) == 0) continue;
+    if (signal == SIGTERM && sigismember(&caller_.ignored, SIGTERM) == 0) {
+      begin_end(Outcome::terminated, SIGTERM, count_of(plan_.kill_after));
+    } else if (signal != SIGCONT || page_.stopped_ns.load(std::memory_order_relaxed) != 0) {
+      kill(command_, signal);
+    }
+  }
+}
+
+// The rule of the deadline T: SIGTERM at T - margin - kill_after, SIGKILL at T - margin, so that nothing runs at T.
+void Guard::look_at_lease(std::uint64_t now_ns) {
+  if (loss_told_) return;
+  const LeaseState state = lease_.state();
+  const std::uint64_t left_ns = count_of(lease_.remaining());
+  const std::uint64_t margin_ns = count_of(plan_.margin);
+  const std::uint64_t warning_ns = margin_ns + count_of(plan_.kill_after);
+  if (state == LeaseState::held && (plan_.ttl.count() == 0 || left_ns > warning_ns)) {
+    if (plan_.ttl.count() > 0) wake_at_ns_ = std::min(wake_at_ns_, now_ns + left_ns - warning_ns);
+    return;
+  }
+  loss_told_ = true;
+  if (state == LeaseState::held) {
+    tell("LOST: " + quoted_name() + " ends in " + duration_text(lease_.remaining()) + "; ending the command and all it has started");
+    begin_end(Outcome::lost, 0, left_ns > margin_ns ? left_ns - margin_ns : 0);
+  } else {
+    tell("LOST: " + quoted_name() + ", token " + std::to_string(lease_.token()) +
+         (state == LeaseState::expired ? ", its time is up" : ", was taken away (`tenure break`)") +
+         "; killing the command and all it has started");
+    begin_end(Outcome::lost, 0, 0);
+  }
+}
+
+// The first reason gives the exit status, but for a loss, which outranks all; the shortest grace counts.
+void Guard::begin_end(Outcome why, int detail, std::uint64_t grace_ns) {
+  const bool first = kill_at_ns_ == never;
+  kill_at_ns_ = std::min(kill_at_ns_, boottime_ns() + grace_ns);
+  if ((first && why != Outcome::ended) || why == Outcome::lost) end(why, detail);
+  if (!first || grace_ns == 0) return;
+  signal_tree(SIGTERM);
+  signal_tree(SIGCONT);
+}
+
+void Guard::kill_when_due(std::uint64_t now_ns) {
+  if (now_ns < kill_at_ns_) {
+    wake_at_ns_ = std::min(wake_at_ns_, kill_at_ns_);
+    return;
+  }
+  killing_since_ns_ = std::min(killing_since_ns_, now_ns);
+  const std::vector<pid_t> refused = signal_tree(SIGKILL);
+  if (now_ns - killing_since_ns_ >= survivors_told_after_ns) tell_survivors(refused);
+  wake_at_ns_ = std::min(wake_at_ns_, now_ns + kill_pause_ns_);
+  kill_pause_ns_ = std::min(kill_pause_ns_ * 2, kill_pause_max_ns);
+}
+
+void Guard::tell_survivors(const std::vector<pid_t>& refused) {
+  if (std::exchange(survivors_told_, true)) return;
+  for (const pid_t process : refused.empty() ? tree_members() : refused) {
+    tell("still holding " + quoted_name() + ": " + process_text(process) + (refused.empty() ? " has not died yet" : " cannot be killed by this user"));
+  }
+}
+
+void Guard::sleep() {
+  std::array<pollfd, 4> events{pollfd{supervisor_lives_ ? bell_ : -1, POLLIN, 0}, pollfd{child_events_, POLLIN, 0},
+                               pollfd{timer_.descriptor_for(wake_at_ns_), POLLIN, 0},
+                               pollfd{loss_told_ ? -1 : loss_event_, POLLIN, 0}};
+  poll(events.data(), events.size(), -1);
+  std::array<signalfd_siginfo, 8> seen{};
+  while (read(child_events_, seen.data(), sizeof seen) > 0) {
+  }
+}
+
+}  // namespace
+
+void run_guard(const RunPlan& plan, const Caller& caller, StatusPage& page, int bell, ArgumentArea area) {
+  setpgid(0, 0);
+  prctl(PR_SET_NAME, guard_name, 0, 0, 0);
+  adopt_orphans();
+  Guard(plan, caller, page, bell, area).run();
+  page.is_settled.store(true, std::memory_order_release);
+  _exit(exit_ok);
+}
+
+}  // namespace tenure::tools
