@@ -38,7 +38,7 @@ constexpr std::uint64_t never = ~std::uint64_t{0};
 constexpr std::uint64_t millisecond = 1'000'000;
 constexpr std::uint64_t kill_pause_min_ns = millisecond;
 constexpr std::uint64_t kill_pause_max_ns = 100 * millisecond;
-constexpr std::uint64_t loss_look_ns = 100 * millisecond;
+constexpr std::uint64_t loss_look_ns = 10 * millisecond;
 constexpr std::uint64_t survivors_told_after_ns = 1000 * millisecond;
 
 std::uint64_t clock_ns(clockid_t clock) {
@@ -162,6 +162,7 @@ class Guard {
   bool reap();
   void note_end(const siginfo_t& change);
   void take_signals();
+  void watch_for_loss(std::uint64_t now_ns);
   void look_at_lease(std::uint64_t now_ns);
   void begin_end(Outcome why, int detail, std::uint64_t grace_ns);
   void kill_when_due(std::uint64_t now_ns);
@@ -187,6 +188,7 @@ class Guard {
   std::uint32_t place_ = 0;
   int child_events_ = -1;  // signalfd of SIGCHLD
   int loss_event_ = -1;    // of the lease
+  std::uint64_t watch_from_ns_ = never;
   Timer timer_;
   pid_t command_ = 0;         // 0 once it has been waited for
   bool supervisor_lives_ = true;
@@ -336,7 +338,6 @@ bool Guard::start() {
   rename();
   command_ = started.process;
   page_.command_pid.store(command_, std::memory_order_release);
-  loss_event_ = lease_.loss_descriptor();
   if (plan_.ttl.count() > 0) {
     lease_.on_jeopardy([this](std::chrono::nanoseconds left) {
       tell("JEOPARDY: " + quoted_name() + " was not renewed in time and ends in " + duration_text(left));
@@ -347,8 +348,7 @@ bool Guard::start() {
 
 void Guard::watch_over_tree() {
   while (reap()) {
-    // Where the system has no descriptor left for the event of a loss, it is looked for.
-    wake_at_ns_ = loss_event_ < 0 ? boottime_ns() + loss_look_ns : never;
+    wake_at_ns_ = never;
     if (!answer(bell_) && supervisor_lives_) {
       supervisor_lives_ = false;
       begin_end(Outcome::cancelled, 0, 0);
@@ -356,6 +356,7 @@ void Guard::watch_over_tree() {
     // What the command has left behind has to go, too.
     if (command_ == 0 && kill_at_ns_ == never) begin_end(Outcome::ended, 0, count_of(plan_.kill_after));
     take_signals();
+    watch_for_loss(boottime_ns());
     look_at_lease(boottime_ns());
     kill_when_due(boottime_ns());
     sleep();
@@ -400,6 +401,19 @@ void Guard::take_signals() {
       kill(command_, signal);
     }
   }
+}
+
+// The event costs a thread of the library, which a command that is over within a moment is spared. Until there is one, and where the
+// system has no descriptor left for it, the lease is looked at.
+void Guard::watch_for_loss(std::uint64_t now_ns) {
+  if (loss_event_ >= 0) return;
+  if (watch_from_ns_ == never) {
+    watch_from_ns_ = now_ns + loss_look_ns;
+  } else if (now_ns >= watch_from_ns_) {
+    loss_event_ = lease_.loss_descriptor();
+    watch_from_ns_ = now_ns + loss_look_ns;
+  }
+  if (loss_event_ < 0) wake_at_ns_ = std::min(wake_at_ns_, watch_from_ns_);
 }
 
 // The rule of the deadline T: SIGTERM at T - margin - kill_after, SIGKILL at T - margin, so that nothing runs at T.

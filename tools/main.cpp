@@ -76,7 +76,7 @@ int dispatch(std::span<char*> arguments) {
 int print_help(const Command& command) {
   std::string text = "tenure " + std::string(command.name) + " " + std::string(command.arguments) + "\n\n";
   text += command.details;
-  text += "\n" + options_help(command.options);
+  (text += '\n') += options_help(command.options);
   return print(text) ? exit_ok : exit_system;
 }
 

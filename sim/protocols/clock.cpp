@@ -24,10 +24,10 @@ class SuspendStopsClock : public Protocol {
 
   void use(std::uint64_t host) {
     for (int i = 0; i < 3; ++i) {
-      const std::uint64_t asked_ns = loss_clock_ns(host);
-      if (!request(host)) {
+      std::uint64_t asked_ns = loss_clock_ns(host);
+      while (!request(host)) {
         nap(5 * ms);
-        continue;
+        asked_ns = loss_clock_ns(host);
       }
       for (int writes = 0; writes < 4 && loss_clock_ns(host) < asked_ns + ttl_ns; ++writes) {
         if (owner() != host + 1) world().fail("exclusion", "a host uses the lease of another");

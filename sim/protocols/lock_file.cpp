@@ -185,8 +185,8 @@ class PidReuse : public Protocol {
     file_.replace(identity(world().this_process()), no_file);
   }
   void contender() {
+    nap(ms + world().choose(4) * ms);
     world().begin_wait();
-    nap(2 * ms);
     const std::uint64_t mine = identity(world().this_process());
     while (!file_.create(mine)) {
       const std::uint64_t seen = file_.read();
@@ -199,7 +199,7 @@ class PidReuse : public Protocol {
     wake(over_, everybody);
   }
   void supervisor() {
-    nap(3 * ms);
+    nap(ms / 2);
     start_process(world(), [this] { while (over_.load() == 0) sleep_on(over_, 0); }, false);
     ++processes_;
   }

@@ -219,11 +219,13 @@ class ForkKeepsList : public Protocol {
     nap(ms);
     unlock(number);
   }
+  // A marked word has a new owner at once, who changes the link: the next one is read first, as Linux does.
   void walk(ProcessId process, std::uint32_t tid) {
     std::uint32_t number = heads_[process].load();
     for (int limit = 0; number != end && limit < 8; ++limit) {
+      const std::uint32_t next = nodes_[number].next.load();
       mark(nodes_[number], tid);
-      number = nodes_[number].next.load();
+      number = next;
     }
     if (const std::uint32_t pending = pending_[process].load(); pending != end) mark(nodes_[pending], tid);
   }
@@ -244,7 +246,7 @@ class ForkKeepsList : public Protocol {
 std::vector<Bug> robust_memory_bugs() {
   return {
       {"owner-died-into-remapped", "50", "recovery", "musl da8d0fc4",
-       "the kernel writes OWNER_DIED into what is mapped where the mutex was", {.kills_max = 1}, make<RemappedAfterUnlock>},
+       "the kernel writes OWNER_DIED into what is mapped where the mutex was", {.strategy = Strategy::sticky, .kills_max = 1}, make<RemappedAfterUnlock>},
       {"tid-reuse-grants", "52", "exclusion", "musl fffc5cda",
        "a thread with the number of the one that ended without unlocking is taken for the owner", {}, make<TidReuse>},
       {"repair-forgets-field", "52", "recovery", "LMDB 443a7e4",

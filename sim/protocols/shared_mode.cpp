@@ -329,7 +329,7 @@ std::vector<Bug> shared_mode_bugs() {
       {"shared-leave-unfenced", "S2", "lost_wake", "lease-table S2",
        "a reader looks for a sleeping writer before its leaving can be seen", buffered, make<DekkerJoin<false, true>>},
       {"bell-after-record", "S3", "lost_wake", "lease-table S3",
-       "the writer reads a record, then a bell that belongs to the slot's next session", {.kills_max = 1}, make<BellAfterRecord>},
+       "the writer reads a record, then a bell that belongs to the slot's next session", {.kills_max = 1, .pauses_max = 1, .pause_steps_max = 64}, make<BellAfterRecord>},
       {"two-upgraders-wait", "S4", "hang", "lease-table S4",
        "two readers upgrade, and each waits until the other has left", {}, make<TwoUpgraders>},
       {"gate-without-counter", "U", "exclusion", "lease-table rule U",

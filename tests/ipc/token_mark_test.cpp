@@ -179,7 +179,6 @@ TEST_F(TokenMarkTest, members_of_a_group_share_theirs) {
 
 TEST_F(TokenMarkTest, a_user_without_a_place_of_the_system_has_one_at_home) {
   TENURE_NEEDS_ROOT();
-  if (access("/var/lib/tenure", F_OK) == 0) GTEST_SKIP() << "/var/lib/tenure exists here";
   const int status = in_child([] {
     if (setgid(65534) != 0 || setuid(65534) != 0) return 99;  // nobody's home doesn't exist
     const TokenMark::Reading reading = TokenMark("space", "", no_group).read();
