@@ -404,6 +404,9 @@ Acquired Leases<P>::sleep(Visit& visit) {
   if (own.damaged) return Acquired::damaged;
   if (own.dead || !own.state.is_live()) return Acquired::session_lost;
   if (table_->wait_key(visit.seat.wait).load(std::memory_order_relaxed) != visit.key.bits) return Acquired::damaged;
+  // A header that was punched out hides every slot from the scans: nobody would ever be the head.
+  const uint32_t slots = table_->header().slot_high_water.load(std::memory_order_relaxed);
+  if (slots <= Table<P>::slot_of_wait(visit.seat.wait)) return Acquired::damaged;
   if (patience.queued != nullptr) patience.queued(patience.context, visit.queue.place);
 
   std::array<Watch<P>, 3 + Queue<P>::joiners_max + 1> watches;

@@ -123,6 +123,7 @@ bool BellThread::Chain::start() {
 
   sigset_t all, before;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS);  // blocked, it would end the process before bus_guard.hpp sees it
   pthread_sigmask(SIG_SETMASK, &all, &before);
   turn.store(starting, std::memory_order_relaxed);  // pthread_create publishes it
   pthread_attr_t attributes;

@@ -29,6 +29,7 @@ bool Keeper::watch(const std::shared_ptr<LeaseRecord>& record) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS);  // blocked, it would end the process before bus_guard.hpp sees it
   pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
     std::thread([this] { run(); }).detach();

@@ -1,6 +1,7 @@
 #include "ipc/space_core.hpp"
 
 #include <grp.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <charconv>
@@ -64,13 +65,20 @@ struct SpareKeeper {
   }
 };
 
+// Whether this thread keeps a record of a living session of this space.
+inline bool SpaceCore::has_spare() const {
+  return spare.core == this && spare.hold != core::no_index && spare.generation == process_generation() &&
+         (spare.bell == nullptr || !core::bell::rung(spare.bell->load(std::memory_order_relaxed)));
+}
+
 struct SpaceCore::HeldRecord {
   explicit HeldRecord(SpaceCore& core) : pool(core.local_.load(std::memory_order_acquire)->pool), owner(&core) {
-    if (spare.core == owner && spare.generation == process_generation() && spare.hold != core::no_index &&
-        (spare.bell == nullptr || !core::bell::rung(spare.bell->load(std::memory_order_relaxed)))) {
+    if (core.has_spare()) {
       hold = std::exchange(spare.hold, core::no_index);
       return;
     }
+    // A spare of a session that was declared dead is worth nothing, not even giving back.
+    if (spare.core == owner && spare.bell != nullptr && core::bell::rung(spare.bell->load(std::memory_order_relaxed))) spare = {};
     const SessionPool::HoldRecord taken = pool.take_hold();
     hold = taken.hold;
     error = taken.error;
@@ -181,7 +189,11 @@ struct Registry {
   std::vector<OpenSpace> spaces;
 };
 Registry& registry() {
-  static Registry* const instance = new Registry;  // never destroyed: leases may outlive everything
+  static Registry* const instance = [] {
+    // A child must not inherit the mutex locked by a thread that it does not have.
+    pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); }, [] { registry().mutex.unlock(); });
+    return new Registry;  // never destroyed: leases may outlive everything
+  }();
   return *instance;
 }
 }  // namespace
@@ -274,12 +286,6 @@ Result<Lease, AcquireError> SpaceCore::made(const core::Grant& grant, Terms term
   lease.parts_.record->renew = true;
   if (!local_.load(std::memory_order_acquire)->keeper.watch(lease.parts_.record->self)) return AcquireError::system;
   return lease;
-}
-
-// Whether this thread keeps a record of a living session of this space.
-inline bool SpaceCore::has_spare() const {
-  return spare.core == this && spare.hold != core::no_index && spare.generation == process_generation() &&
-         (spare.bell == nullptr || !core::bell::rung(spare.bell->load(std::memory_order_relaxed)));
 }
 
 // The uncontended path. The caller makes the lease where it stays, out of single values: a copy of fresh stores would wait for them.

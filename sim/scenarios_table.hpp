@@ -16,20 +16,24 @@ struct Contention {
   std::uint32_t threads = 1;     // of a process; at most 2
   std::uint32_t operations = 2;  // of a thread
   std::uint32_t leases = 1;
-  std::uint32_t successors = 3;  // a killed process is replaced while there are any left
+  std::uint32_t successors = 3;  // a killed process is replaced while there are any left,
+  bool delays = false;           // at once or later; its numbers may be reused then
   std::uint64_t ttl_ns = 0;      // 0: strict
   std::uint64_t second_ttl_ns = 0;  // of a process's second thread, where it differs
   std::uint32_t renewals = 0;    // at most, in one hold
   std::uint32_t hold_steps = 3;
   std::uint64_t hold_sleep_ns = 0;  // a holder may also sleep
   std::uint64_t bound_ns = 400'000'000;  // a waiter is served within this, once faults have stopped
+  std::uint32_t killable = ~0u;   // the processes that may be killed, one bit each
+  std::uint32_t impatient = ~0u;  // those of which some operations give up
   bool tries = true;             // some operations do not wait,
-  bool timeouts = true;          // some give up,
+  bool timeouts = true;          // some give up (see impatient),
   bool cancels = false;          // and some are told to
   bool breaks = false;           // the last process breaks the grants of others
   bool closes = true;            // a process that is done may close its session; or else just ends
   bool sweeps = false;           // every operation may be preceded by a sweep
   bool late_sessions = false;    // the first processes too register in steps of the run
+  std::uint32_t deaths_excused = 2;  // so many deaths in one run may cost a wake-up: lease-table.md, 4.3. The tick then saves the sleeper
   Config config;
 };
 
@@ -65,6 +69,8 @@ class ContentionScenario final : public Scenario {
   };
 
   void spawn_member(World& world, bool preset);
+  void spawn_successors(World& world);
+  bool someone_died_unheard(World& world);
   void register_and_work(World& world);
   void work(World& world, std::uint32_t thread);
   void operate(World& world, core::Seat seat, std::uint32_t thread);
@@ -88,6 +94,7 @@ class ContentionScenario final : public Scenario {
   std::array<Atomic<std::uint32_t>, World::processes_max> cancelled_;
   Atomic<std::uint32_t> never_;
   std::uint32_t successors_left_ = 0;
+  std::uint32_t successors_due_ = 0;
   std::uint32_t kills_ = 0;
 };
 

@@ -125,6 +125,7 @@ class World {
   ThreadId this_thread() const { return running_; }
   std::uint32_t tid(ThreadId thread) const { return threads_[thread].tid; }
   std::uint32_t pid(ProcessId process) const { return processes_[process].pid; }
+  ProcessId processes() const { return process_count_; }  // of this run so far, dead ones included
   bool alive(ProcessId process) const { return processes_[process].alive; }
   std::uint32_t threads_alive() const;
   // The first failure of a run counts. In a thread it doesn't return: the run is over.

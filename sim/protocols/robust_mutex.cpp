@@ -24,7 +24,7 @@ class RobustContenders : public Protocol {
 
   // A word that names a dead owner after the kernel's walk is lost for ever; else the mutex is free.
   void on_idle(World& in) override {
-    if (lease_.held(in) || mutex_.is_unrecoverable()) return;
+    if (lease_.held(in)) return;
     if ((mutex_.word().ghost() & futex_tid_mask) != 0) in.fail("recovery", "the kernel wasn't told of the word of a dead owner");
     in.fail("lost_wake", "all asleep, and the mutex is free");
   }

@@ -16,7 +16,7 @@ enum class Flaw : std::uint8_t {
   stale_expected,              // row 47: a CAS that failed is repeated with the value that has just failed
   timeout_ignored,             // row 48
   death_untold,                // row 49: the word of a dead owner is taken like a free one
-  dead_is_unrecoverable,       // row 49: OWNER_DIED is answered by "not recoverable" before anybody could recover
+  dead_is_unrecoverable,       // row 49: "not recoverable" before anybody was asked to recover
   pending_cleared_early,       // row 58: the pending entry is cleared before the list has the word
 };
 
@@ -31,6 +31,7 @@ class RobustMutex {
   void reset(Flaw flaw) {
     flaw_ = flaw;
     word_.store(0);
+    lost_.store(0);
   }
 
   LockResult lock(std::uint64_t timeout_ns = never_ns) {
@@ -45,17 +46,19 @@ class RobustMutex {
     }
     if (taken) world().robust_add(word_.address());
     world().robust_pending(nullptr);
-    return result;
+    if (result == LockResult::owner_died && flaw_ == Flaw::dead_is_unrecoverable) lost_.store(1);
+    if (!taken || lost_.load() == 0) return result;
+    unlock();
+    return LockResult::not_recoverable;
   }
 
-  // Without `consistent` nobody can ever lock it again.
+  // Without `consistent` nobody gets it again. That is said by a word of its own and an ordinary unlock, which each one that it wakes
+  // repeats: a lock word that names no owner and still isn't free would be one for which the kernel sends no wake-up again.
   void unlock(bool consistent = true) {
+    if (!consistent) lost_.store(1);
     world().robust_pending(word_.address());
     world().robust_remove(word_.address());
-    if (!consistent) {
-      word_.exchange(unrecoverable);
-      wake(word_, everybody);
-    } else if (flaw_ == Flaw::forgets_waiters_on_unlock) {
+    if (flaw_ == Flaw::forgets_waiters_on_unlock) {
       if ((word_.exchange(0) & futex_waiters) != 0) wake(word_);
     } else {
       std::uint32_t seen = word_.load();
@@ -68,17 +71,13 @@ class RobustMutex {
 
   Atomic<std::uint32_t>& word() { return word_; }
   const Atomic<std::uint32_t>& word() const { return word_; }
-  bool is_unrecoverable() const { return word_.ghost() == unrecoverable; }
 
  private:
-  static constexpr std::uint32_t unrecoverable = futex_tid_mask;  // an owner that nobody is
-
   LockResult take(std::uint64_t deadline_ns) {
     std::uint32_t seen = 0;
     std::uint32_t others = 0;  // once we have slept, others may sleep as well: we take their bit along
     if (word_.compare_exchange_strong(seen, my_tid())) return LockResult::locked;
     for (;;) {
-      if (seen == unrecoverable) return LockResult::not_recoverable;
       if ((seen & futex_tid_mask) == 0) {
         if (const LockResult result = take_free(seen, others); result != LockResult::timed_out) return result;
         continue;
@@ -106,11 +105,6 @@ class RobustMutex {
   // A word without an owner: timed_out means that it has changed meanwhile.
   LockResult take_free(std::uint32_t& seen, std::uint32_t others) {
     const bool died = (seen & futex_owner_died) != 0;
-    if (died && flaw_ == Flaw::dead_is_unrecoverable) {
-      if (!word_.compare_exchange_strong(seen, unrecoverable)) return LockResult::timed_out;
-      wake(word_, everybody);
-      return LockResult::not_recoverable;
-    }
     const std::uint32_t kept = died && flaw_ == Flaw::forgets_waiters_on_recovery ? 0 : (seen & futex_waiters) | others;
     if (!word_.compare_exchange_strong(seen, my_tid() | kept)) return LockResult::timed_out;
     return died && flaw_ != Flaw::death_untold ? LockResult::owner_died : LockResult::locked;
@@ -118,6 +112,7 @@ class RobustMutex {
 
   Flaw flaw_ = Flaw::none;
   Atomic<std::uint32_t> word_;
+  Atomic<std::uint32_t> lost_;
 };
 
 }  // namespace tenure::sim::protocols

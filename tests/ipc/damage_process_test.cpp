@@ -160,7 +160,7 @@ void expect_that_it_can_be_made_anew(const std::string& directory, Token above) 
 }
 
 TEST(Damage, RandomGarbageIsSurvived) {
-  constexpr unsigned rounds = sanitized ? 8 : 40;
+  constexpr unsigned rounds = sanitized ? 8 : 30;
   std::uint64_t operations = 0, damaged = 0;
   for (unsigned seed = 1; seed <= rounds && !testing::Test::HasFatalFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -266,18 +266,22 @@ TEST_P(Truncation, IsDamageAndNoSecondHolder) {
   EXPECT_TRUE(held.ok) << held.message;
 }
 
-TEST_P(Truncation, EndsAWaitWithAnError) {
+TEST_P(Truncation, EndsAWaitWithAnErrorOrNotAtAll) {
   Stage stage(small_space("."));
   Actor a = stage.actor(), b = stage.actor();
   ASSERT_TRUE(a.acquires("x", {seconds(30), true}).ok);
   b.begins_to_acquire("x");
   ASSERT_TRUE(stage.queue_of("x", 1));
   ASSERT_EQ(truncate(stage.table_path().c_str(), static_cast<off_t>(GetParam())), 0);
-  const Answer answer = b.answers();
-  EXPECT_FALSE(answer.ok);
-  EXPECT_EQ(answer.error, AcquireError::damaged) << answer.message;
-  EXPECT_FALSE(a.looks_at("x").ok);
-  EXPECT_FALSE(a.releases("x").ok);
+  if (!b.is_silent(seconds(2))) {
+    EXPECT_EQ(b.answers().error, AcquireError::damaged);
+    EXPECT_FALSE(a.looks_at("x").ok);
+    EXPECT_FALSE(a.releases("x").ok);
+    return;
+  }
+  EXPECT_TRUE(a.looks_at("x").ok) << "nothing that these two need is gone";
+  EXPECT_TRUE(a.releases("x").ok);
+  EXPECT_TRUE(b.answers().ok);
 }
 
 INSTANTIATE_TEST_SUITE_P(To, Truncation,
