@@ -117,9 +117,10 @@ void TableModel::keep_only(std::uint32_t first, std::uint32_t count) {
 
 void TableModel::preset_session(World& world, ProcessId process, std::uint32_t slot) {
   constexpr std::uint64_t generation = 1;
+  const bool has_bell = !world.config().bells_forbidden;
   world.preset_byte(process, slot);
-  world.preset_bell(process, table_.slot(slot).bells[Table::bell_of(generation)].address());
-  table_.slot(slot).state.store(SlotWord::of(generation, SlotState::live).bits);
+  if (has_bell) world.preset_bell(process, table_.slot(slot).bells[Table::bell_of(generation)].address());
+  table_.slot(slot).state.store(SlotWord::of(generation, has_bell ? SlotState::live : SlotState::live_without_bell).bits);
   auto& mark = table_.header().slot_high_water;
   mark.store(std::max(mark.load(), slot + 1));
 }

@@ -39,13 +39,10 @@ class RobustMutex {
     world().robust_pending(word_.address());
     const LockResult result = take(timeout_ns == never_ns ? never_ns : start_ns + timeout_ns);
     const bool taken = result == LockResult::locked || result == LockResult::owner_died;
-    if (taken && flaw_ == Flaw::pending_cleared_early) {
-      world().robust_pending(nullptr);
-      world().robust_add(word_.address());
-      return result;
-    }
-    if (taken) world().robust_add(word_.address());
+    const bool listed_late = taken && flaw_ == Flaw::pending_cleared_early;
+    if (taken && !listed_late) world().robust_add(word_.address());
     world().robust_pending(nullptr);
+    if (listed_late) world().robust_add(word_.address());
     if (result == LockResult::owner_died && flaw_ == Flaw::dead_is_unrecoverable) lost_.store(1);
     if (!taken || lost_.load() == 0) return result;
     unlock();

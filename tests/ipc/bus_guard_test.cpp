@@ -55,8 +55,8 @@ const int end_of_old = under_address_sanitizer ? 1 : -SIGBUS;
 
 TEST_F(BusGuardTest, a_bus_error_elsewhere_ends_the_process_as_ever) {
   EXPECT_EQ(in_child([&] {
-              char other = 0;
-              const BusGuard guard(&other, 1);
+              void* other = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+              const BusGuard guard(other, bytes);
               truncate_to(0);
               return static_cast<int>(at_[0]);
             }),

@@ -1,0 +1,174 @@
+// A process is killed after its first instruction of a pair of acquire and release, after its second, after its third...
+#include <gtest/gtest.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+
+#include "tests/ipc/process_harness.hpp"
+
+namespace tenure::test {
+namespace {
+
+struct Scene {
+  std::atomic<int> pairs_done{0};
+  std::atomic<Token> last_token{0};
+};
+
+// What the victim does between two looks at `pairs_done`; it may be killed anywhere in there.
+using Pair = void (*)(const Name& name, Scene& scene);
+
+void strict_pair(const Name& name, Scene& scene) {
+  auto lease = name.try_acquire();
+  if (lease) scene.last_token = lease->token();
+}
+
+void leased_pair(const Name& name, Scene& scene) {
+  auto lease = name.try_acquire({seconds(60), false});
+  if (lease) scene.last_token = lease->token();
+}
+
+void renewed_pair(const Name& name, Scene& scene) {
+  auto lease = name.try_acquire({seconds(60), false});
+  if (!lease) return;
+  scene.last_token = lease->token();
+  (void)lease->extend(seconds(90));
+}
+
+// Stops itself before the first instruction that counts, traced by the test.
+Child victim(const Stage& stage, Scene& scene, Pair pair) {
+  scene.pairs_done = 0;
+  Child child = Child::run([&] {
+    auto space = Space::open(stage.options());
+    if (!space) return 1;
+    auto name = space->resolve("x");
+    if (!name) return 2;
+    pair(*name, scene);
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return 3;
+    raise(SIGSTOP);
+    for (;;) {
+      pair(*name, scene);
+      ++scene.pairs_done;
+    }
+  });
+  int status = 0;
+  EXPECT_EQ(waitpid(child.pid(), &status, 0), child.pid());
+  EXPECT_TRUE(WIFSTOPPED(status)) << status;
+  return child;
+}
+
+// One instruction. False: it has ended.
+bool step(const Child& child) {
+  int status = 0;
+  if (ptrace(PTRACE_SINGLESTEP, child.pid(), nullptr, nullptr) != 0) return false;
+  return waitpid(child.pid(), &status, 0) == child.pid() && WIFSTOPPED(status);
+}
+
+int instructions_of(const Stage& stage, Scene& scene, Pair pair) {
+  constexpr int far_too_many = 200'000;
+  const Child child = victim(stage, scene, pair);
+  int count = 0;
+  while (scene.pairs_done == 0 && count < far_too_many && step(child)) ++count;
+  return count;
+}
+
+struct Variant {
+  const char* name;
+  Pair pair;
+};
+
+class SingleStep : public testing::TestWithParam<Variant> {};
+
+TEST_P(SingleStep, KillAfterEachInstructionOfAPair) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer's instructions are not those that are shipped";
+  Stage stage;
+  const Shared<Scene> scene;
+  Actor b = stage.actor();
+  Token last = b.acquires("x").token;
+  ASSERT_TRUE(b.releases("x").ok);
+  const int instructions = instructions_of(stage, *scene, GetParam().pair);
+  ASSERT_GT(instructions, 20);
+  ASSERT_LT(instructions, 20'000);
+  const int stride = std::max(1, instructions / 600);
+  int died_inside = 0, kills = 0;
+  for (int n = 0; n <= instructions; n += stride, ++kills) {
+    SCOPED_TRACE("killed after instruction " + std::to_string(n));
+    {
+      const Child child = victim(stage, *scene, GetParam().pair);
+      for (int i = 0; i < n; ++i) ASSERT_TRUE(step(child));
+    }
+    const Answer next = b.tries("x");
+    ASSERT_TRUE(next.ok) << next.message;
+    ASSERT_GT(next.token, std::max<Token>(last, scene->last_token));
+    died_inside += next.previous_holder_died ? 1 : 0;
+    last = next.token;
+    ASSERT_TRUE(b.releases("x").ok);
+    const Answer after = b.sees("x");
+    ASSERT_FALSE(after.ok);
+    ASSERT_EQ(after.number, 0);
+  }
+  EXPECT_GT(died_inside, 0) << "no kill has met the victim inside";
+  EXPECT_LT(died_inside, kills) << "no kill has met the victim outside";
+  std::printf("%s: %d instructions a pair, %d kills, %d of them inside\n", GetParam().name, instructions, kills, died_inside);
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, SingleStep,
+                         testing::Values(Variant{"strict", strict_pair}, Variant{"leased", leased_pair}, Variant{"renewed", renewed_pair}),
+                         [](const auto& described) { return std::string(described.param.name); });
+
+// The long way out: somebody waits, and must be woken by the one who goes, or by its death.
+TEST(SingleStepWithAWaiter, KillOnTheWayThroughARelease) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer's instructions are not those that are shipped";
+  Stage stage;
+  const Shared<Scene> scene;
+  Actor b = stage.actor();
+  ASSERT_TRUE(b.opens().ok);
+  const auto holder = [&] {
+    scene->pairs_done = 0;
+    Child child = Child::run([&] {
+      auto space = Space::open(stage.options());
+      if (!space || ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return 1;
+      auto lease = space->acquire("x");
+      if (!lease) return 2;
+      scene->last_token = lease->token();
+      raise(SIGSTOP);
+      lease->release();
+      ++scene->pairs_done;
+      for (;;) pause();
+    });
+    int status = 0;
+    EXPECT_EQ(waitpid(child.pid(), &status, 0), child.pid());
+    return child;
+  };
+  int instructions = std::numeric_limits<int>::max(), told = 0, kills = 0, stride = 1;
+  double slowest_ms = 0;
+  for (int n = 0; n <= instructions; n += stride, ++kills) {
+    SCOPED_TRACE("killed after instruction " + std::to_string(n));
+    Child child = holder();
+    b.begins_to_acquire("x");
+    ASSERT_TRUE(stage.queue_of("x", 1));
+    int i = 0;
+    while ((kills == 0 || i < n) && scene->pairs_done == 0 && step(child)) ++i;
+    if (kills == 0) {
+      instructions = i;  // the first one goes all the way
+      stride = std::max(1, instructions / 300);
+    }
+    const auto killed_at = std::chrono::steady_clock::now();
+    child.kill();
+    const Answer next = b.answers();
+    ASSERT_TRUE(next.ok) << next.message;
+    slowest_ms = std::max(slowest_ms, milliseconds_since(killed_at));
+    ASSERT_GT(next.token, scene->last_token.load());
+    told += next.previous_holder_died ? 1 : 0;
+    ASSERT_TRUE(b.releases("x").ok);
+  }
+  EXPECT_GT(told, 0);
+  EXPECT_LT(told, kills);
+  std::printf("%d instructions a release, %d kills, %d before it counted; the waiter answered after %.2f ms at most\n", instructions, kills,
+              told, slowest_ms);
+}
+
+}  // namespace
+}  // namespace tenure::test

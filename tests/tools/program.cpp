@@ -1,0 +1,243 @@
+#include "tests/tools/program.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+namespace tenure::tests {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds patience(30);
+
+std::string own_program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+int nameless_file() { return memfd_create("output", MFD_CLOEXEC); }
+
+std::string content_of(int file) {
+  std::string text;
+  std::array<char, 4096> buffer{};
+  off_t at = 0;
+  for (ssize_t count = 0; (count = pread(file, buffer.data(), buffer.size(), at)) > 0; at += count) {
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+template <class Use>
+void each_process(Use use) {
+  DIR* directory = opendir("/proc");
+  while (const dirent* entry = readdir(directory)) {
+    if (const int pid = std::atoi(entry->d_name); pid > 0) use(pid);
+  }
+  closedir(directory);
+}
+
+// The state and the parent of a process; '?' and 0 where there is none.
+std::pair<char, pid_t> state_of(pid_t pid) {
+  const std::string stat = content_of("/proc/" + std::to_string(pid) + "/stat");
+  const std::size_t close = stat.rfind(')');
+  if (close == std::string::npos || close + 4 > stat.size()) return {'?', 0};
+  return {stat[close + 2], std::atoi(stat.c_str() + close + 4)};
+}
+
+int visit_journal(const char* path, bool briefly) {
+  Journal* journal = map_journal(path);
+  Journal::Visit& visit = journal->visit[journal->visits.fetch_add(1)];
+  const std::uint64_t first_ns = monotonic_ns();
+  visit.first_ns = first_ns;
+  do {
+    visit.last_ns = monotonic_ns();
+  } while (!briefly || visit.last_ns < first_ns + 200'000);
+  return 0;
+}
+
+int count_signals(const char* path) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const auto note = [file](const std::string& line) { return write(file, line.data(), line.size()) > 0; };
+  for (bool written = note("ready\n"); written;) {
+    const int signal = sigwaitinfo(&all, nullptr);
+    if (signal == SIGRTMIN) return 0;
+    written = note(std::to_string(signal) + "\n");
+  }
+  return 1;
+}
+
+}  // namespace
+
+Scratch::Scratch() {
+  std::string name = (std::filesystem::temp_directory_path() / "tenure-test.XXXXXX").string();
+  directory_ = mkdtemp(name.data());
+}
+Scratch::~Scratch() {
+  std::error_code error;
+  std::filesystem::remove_all(directory_, error);
+}
+std::string Scratch::read(const std::string& file) const { return content_of(path(file)); }
+Arguments Scratch::tenure(const std::string& command, const Arguments& rest) const {
+  return Arguments{TENURE_PROGRAM, command, "--space", space()} + rest;
+}
+
+Process::Process(const Arguments& arguments, std::string input, const std::function<void()>& prepare)
+    : out_(nameless_file()), err_(nameless_file()) {
+  const int in = nameless_file();
+  EXPECT_EQ(write(in, input.data(), input.size()), static_cast<ssize_t>(input.size()));
+  lseek(in, 0, SEEK_SET);
+  std::vector<char*> pointers;
+  for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
+  pointers.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ == 0) {
+    setsid();
+    dup2(in, 0);
+    dup2(out_, 1);
+    dup2(err_, 2);
+    if (prepare) prepare();
+    execvp(pointers[0], pointers.data());
+    _exit(127);
+  }
+  close(in);
+  EXPECT_GT(pid_, 0);
+}
+
+Process::Process(Process&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      out_(std::exchange(other.out_, -1)),
+      err_(std::exchange(other.err_, -1)),
+      status_(other.status_),
+      reaped_(other.reaped_) {}
+
+Process::~Process() {
+  if (pid_ > 0 && !reaped_) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  for (const int file : {out_, err_}) {
+    if (file >= 0) close(file);
+  }
+}
+
+void Process::send(int signal) const { EXPECT_EQ(kill(pid_, signal), 0); }
+
+bool Process::has_ended() {
+  if (!reaped_) reaped_ = waitpid(pid_, &status_, WNOHANG) == pid_;
+  return reaped_;
+}
+
+Ended Process::wait() {
+  Ended ended;
+  if (!eventually([this] { return has_ended(); })) {
+    ADD_FAILURE() << "process " << pid_ << " has not ended; it said: " << content_of(err_);
+    return ended;
+  }
+  ended.exit = WIFEXITED(status_) ? WEXITSTATUS(status_) : -1;
+  ended.signal = WIFSIGNALED(status_) ? WTERMSIG(status_) : 0;
+  ended.out = content_of(out_);
+  ended.err = content_of(err_);
+  return ended;
+}
+
+pid_t Process::guard() const {
+  pid_t guard = 0;
+  each_process([&](pid_t pid) {
+    if (state_of(pid).second == pid_) guard = pid;
+  });
+  return guard;
+}
+
+Ended run_to_end(const Arguments& arguments, std::string input, const std::function<void()>& prepare) {
+  return Process(arguments, std::move(input), prepare).wait();
+}
+
+bool eventually(const std::function<bool()>& condition) {
+  for (const auto end = Clock::now() + patience; Clock::now() < end;) {
+    if (condition()) return true;
+    usleep(1000);
+  }
+  return condition();
+}
+
+std::string unique_sleep() {
+  static int count = 0;
+  return "1000." + std::to_string(getpid()) + std::to_string(++count);
+}
+
+int count_left(const std::string& argument) {
+  int count = 0;
+  each_process([&](pid_t pid) {
+    const std::string command = content_of("/proc/" + std::to_string(pid) + "/cmdline");
+    const std::string padded = '\0' + command;
+    const bool has = padded.find('\0' + argument + '\0') != std::string::npos;
+    if (has && !command.starts_with(TENURE_PROGRAM) && state_of(pid).first != 'Z') ++count;
+  });
+  return count;
+}
+
+Journal* map_journal(const std::string& path) {
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0 || ftruncate(file, sizeof(Journal)) != 0) std::abort();
+  void* memory = mmap(nullptr, sizeof(Journal), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  close(file);
+  if (memory == MAP_FAILED) std::abort();
+  return static_cast<Journal*>(memory);
+}
+
+int overlaps(const Journal& journal) {
+  int count = 0;
+  const std::uint32_t visits = journal.visits;
+  std::uint64_t last_ns = 0;
+  for (std::uint32_t i = 0; i < visits; ++i) {
+    const std::uint64_t first_ns = journal.visit[i].first_ns;
+    if (first_ns == 0) continue;  // killed before it wrote
+    if (first_ns < last_ns) ++count;
+    last_ns = std::max(last_ns, journal.visit[i].last_ns.load());
+  }
+  return count;
+}
+
+Arguments visitor(const std::string& journal_path) { return {own_program(), "--visit", journal_path}; }
+Arguments short_visitor(const std::string& journal_path) { return {own_program(), "--visit-briefly", journal_path}; }
+Arguments signal_counter(const std::string& path) { return {own_program(), "--count-signals", path}; }
+
+Arguments operator+(Arguments left, const Arguments& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+}  // namespace tenure::tests
+
+int main(int argc, char** argv) {
+  if (argc == 3 && std::strcmp(argv[1], "--visit") == 0) return tenure::tests::visit_journal(argv[2], false);
+  if (argc == 3 && std::strcmp(argv[1], "--visit-briefly") == 0) return tenure::tests::visit_journal(argv[2], true);
+  if (argc == 3 && std::strcmp(argv[1], "--count-signals") == 0) return tenure::tests::count_signals(argv[2]);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,206 @@
+// Who must be dead before the next one is let in, whoever is killed, stopped, or late.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <random>
+
+#include "tests/tools/program.hpp"
+
+namespace tenure::tests {
+namespace {
+
+// A script that starts `sleep MARK` processes in some manner, and waits.
+struct Manner {
+  const char* name;
+  const char* script;  // MARK stands for the time of the sleeps
+  int sleeps;
+};
+const Manner manners[] = {
+    {"background", "sleep MARK & sleep MARK & sleep MARK", 3},
+    {"sessions of their own", "setsid sleep MARK & sleep MARK", 2},
+    {"a daemon", "(setsid sleep MARK <&- >&- 2>&- &); sleep MARK", 2},
+    {"a daemon with nothing inherited", "(env -i setsid sh -c 'for d in /proc/self/fd/*; do eval \"exec ${d##*/}>&-\"; done; sleep MARK' &) 2>&-; sleep MARK", 2},
+    {"ignoring what can be ignored", "trap '' TERM HUP INT; sleep MARK & sleep MARK", 2},
+    {"stopped", "sleep MARK & kill -STOP $!; setsid sleep MARK & kill -STOP $!; sleep MARK", 3},
+};
+
+std::string with_mark(std::string script, const std::string& mark) {
+  for (std::size_t at = 0; (at = script.find("MARK")) != std::string::npos;) script.replace(at, 4, mark);
+  return script;
+}
+
+class TreeEnd : public testing::TestWithParam<Manner> {
+ protected:
+  // Enters only when the name is free; how many are left by then.
+  int left_when_free() {
+    EXPECT_EQ(run_to_end(scratch_.run({"-w", "20", "n", "true"})).exit, 0);
+    return count_left(mark_);
+  }
+  Process start(const Arguments& options = {}) {
+    Process process(scratch_.run(options + Arguments{"n", "--", "sh", "-c", with_mark(GetParam().script, mark_)}));
+    EXPECT_TRUE(eventually([this] { return count_left(mark_) == GetParam().sleeps; }));
+    return process;
+  }
+  Scratch scratch_;
+  std::string mark_ = unique_sleep();
+};
+
+TEST_P(TreeEnd, KillOfTheSupervisor) {
+  const Process process = start();
+  process.send(SIGKILL);
+  EXPECT_EQ(left_when_free(), 0);
+}
+
+TEST_P(TreeEnd, KillOfTheGuard) {
+  Process process = start();
+  kill(process.guard(), SIGKILL);
+  EXPECT_EQ(process.wait().exit, 71);
+  EXPECT_EQ(left_when_free(), 0);
+}
+
+TEST_P(TreeEnd, TerminationOfTheSupervisor) {
+  Process process = start({"--kill-after", "0.2"});
+  process.send(SIGTERM);
+  EXPECT_EQ(process.wait().exit, 143);
+  EXPECT_EQ(left_when_free(), 0);
+}
+
+TEST_P(TreeEnd, KillOfTheSupervisorsGroup) {
+  const Process process = start();
+  EXPECT_EQ(kill(-process.pid(), SIGKILL), 0);
+  EXPECT_EQ(left_when_free(), 0);
+}
+
+TEST_P(TreeEnd, Break) {
+  Process process = start({"--lost-exit-code", "5"});
+  const std::string shown = run_to_end(scratch_.tenure("show", {"--json", "n"})).out;
+  const std::size_t at = shown.find("\"token\":\"") + 9;
+  const std::string token = shown.substr(at, shown.find('"', at) - at);
+  EXPECT_EQ(run_to_end(scratch_.tenure("break", {"n", "--token", token})).exit, 0);
+  const Ended ended = process.wait();
+  EXPECT_EQ(ended.exit, 5);
+  EXPECT_NE(ended.err.find("LOST"), std::string::npos) << ended.err;
+  EXPECT_EQ(left_when_free(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Manners, TreeEnd, testing::ValuesIn(manners), [](const auto& at) {
+  std::string name = at.param.name;
+  for (char& c : name) c = c == ' ' ? '_' : c;
+  return name;
+});
+
+class Strays : public testing::Test {
+ protected:
+  Scratch scratch_;
+  std::string mark_ = unique_sleep();
+};
+
+TEST_F(Strays, OfACommandThatEndsByItself) {
+  EXPECT_EQ(run_to_end(scratch_.run({"n", "--", "sh", "-c", "sleep " + mark_ + " & exit 0"})).exit, 0);
+  EXPECT_EQ(count_left(mark_), 0);
+}
+
+TEST_F(Strays, AreAskedBeforeTheyAreKilled) {
+  const std::string script = "sh -c 'trap \"echo asked; exit\" TERM; echo > " + scratch_.path("ready") + "; while :; do sleep 0.01; done' & while [ ! -e " +
+                             scratch_.path("ready") + " ]; do sleep 0.01; done";
+  const Ended ended = run_to_end(scratch_.run({"n", "--", "sh", "-c", script}));
+  EXPECT_EQ(ended.exit, 0);
+  EXPECT_EQ(ended.out, "asked\n");
+}
+
+TEST_F(Strays, ThatDoNotListenAreKilled) {
+  const std::string script = "trap '' TERM; sleep " + mark_ + " & exit 4";
+  EXPECT_EQ(run_to_end(scratch_.run({"--kill-after", "0.1", "n", "--", "sh", "-c", script})).exit, 4);
+  EXPECT_EQ(count_left(mark_), 0);
+}
+
+// Those who forked before exec turned them into this program are nobody's business.
+TEST_F(Strays, OfTheCallerAreLeftAlone) {
+  const std::string script = "sleep " + mark_ + " & echo $!; exec " TENURE_PROGRAM " run --space " + scratch_.space() + " n sleep " + mark_;
+  Process process({"sh", "-c", script});
+  ASSERT_TRUE(eventually([this] { return count_left(mark_) == 2; }));
+  pid_t guard = 0;
+  EXPECT_TRUE(eventually([&] {
+    const std::string shown = run_to_end(scratch_.tenure("show", {"--json", "n"})).out;
+    const std::size_t at = shown.find("\"session_pid\":");
+    if (at != std::string::npos) guard = std::atoi(shown.c_str() + at + 14);
+    return guard > 0;
+  }));
+  kill(guard, SIGKILL);
+  const Ended ended = process.wait();
+  EXPECT_EQ(ended.exit, 71);
+  EXPECT_EQ(count_left(mark_), 1);
+  kill(std::atoi(ended.out.c_str()), SIGKILL);
+}
+
+// At a random instant of the start, the acquisition and the exec too, the supervisor is killed; the next one starts at once.
+TEST(KillAtAnyInstant, NeverLetsTwoIn) {
+  constexpr int rounds = is_sanitized ? 40 : 200;
+  const Scratch scratch;
+  const Arguments command = scratch.run(Arguments{"n", "--"} + visitor(scratch.path("journal")));
+  const Journal* journal = map_journal(scratch.path("journal"));
+  std::mt19937 random(7);
+  for (int i = 0; i < rounds; ++i) {
+    const Process process(command);
+    usleep(std::uniform_int_distribution<useconds_t>(0, is_sanitized ? 60'000 : 8'000)(random));
+    process.send(SIGKILL);
+  }
+  EXPECT_EQ(run_to_end(scratch.run({"-w", "20", "n", "true"})).exit, 0);
+  EXPECT_EQ(count_left(scratch.path("journal")), 0);
+  EXPECT_EQ(overlaps(*journal), 0);
+  EXPECT_GT(journal->visits, 0U);
+}
+
+class Stopped : public testing::Test {
+ protected:
+  // Runs a visitor for as long as its lease lasts.
+  Process start(const Arguments& options) {
+    Process process(scratch_.run(options + Arguments{"n", "--"} + visitor(scratch_.path("journal"))));
+    EXPECT_TRUE(eventually([this] { return journal_->visit[0].first_ns != 0; }));
+    return process;
+  }
+  int left() { return count_left(scratch_.path("journal")); }
+  Scratch scratch_;
+  Journal* journal_ = map_journal(scratch_.path("journal"));
+};
+
+TEST_F(Stopped, SupervisorDoesNotKeepTheCommandBeyondTheDeadline) {
+  const Process process = start({"--ttl", "1", "--no-renew"});
+  process.send(SIGSTOP);
+  EXPECT_TRUE(eventually([this] { return left() == 0; }));
+  const Arguments next = visitor(scratch_.path("journal"));
+  Process observer(scratch_.run(Arguments{"n", "--"} + next));
+  EXPECT_TRUE(eventually([this] { return journal_->visit[1].first_ns != 0; }));
+  EXPECT_EQ(overlaps(*journal_), 0);
+  process.send(SIGCONT);
+}
+
+TEST_F(Stopped, GuardIsContinued) {
+  Process process = start({"--ttl", "1", "--no-renew"});
+  kill(process.guard(), SIGSTOP);
+  EXPECT_EQ(process.wait().exit, 79);
+  EXPECT_EQ(left(), 0);
+}
+
+// The last sign of life lies before the deadline, by at least half of the margin (250 ms).
+TEST_F(Stopped, CommandThatIgnoresTermIsGoneInTime) {
+  const std::string script = "trap '' TERM; exec " + visitor("")[0] + " --visit " + scratch_.path("journal");
+  const Ended ended = run_to_end(scratch_.run({"--ttl", "1", "--no-renew", "n", "--", "sh", "-c", script}));
+  EXPECT_EQ(ended.exit, 79);
+  EXPECT_NE(ended.err.find("LOST"), std::string::npos) << ended.err;
+  const std::uint64_t lived_ns = journal_->visit[0].last_ns - journal_->visit[0].first_ns;
+  EXPECT_LT(lived_ns, 875'000'000U);
+}
+
+TEST(Leased, IsRenewedForAsLongAsTheCommandRuns) {
+  const Scratch scratch;
+  const Ended ended = run_to_end(scratch.run({"--ttl", "1", "n", "sleep", "2.5"}));
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(ended.err, "");
+}
+
+}  // namespace
+}  // namespace tenure::tests
