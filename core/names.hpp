@@ -31,6 +31,12 @@ struct Desk {
 template <class P>
 class Names {
  public:
+  // As the segment has it; a platform on which every load costs dearly (the simulator's) may use fewer of a group's entries.
+  static constexpr uint32_t group_entries = [] {
+    if constexpr (requires { P::group_entries; }) return P::group_entries;
+    else return core::group_entries;
+  }();
+
   Names(Table<P>& table, Leases<P>& leases) : table_(&table), leases_(&leases) {}
 
   // Finds a name without changing anything. A retired entry counts as absent.

@@ -15,9 +15,9 @@ constexpr std::uint32_t all_holds = (1u << core::holds_per_session) - 1;
 constexpr std::uint32_t all_waits = (1u << core::waits_per_session) - 1;
 }  // namespace
 
-SessionPool::SessionPool(core::Table<RealPlatform>& table, core::Sessions<RealPlatform>& sessions, std::string label,
+SessionPool::SessionPool(core::Table<RealPlatform>& table, core::Sessions<RealPlatform>& sessions, Appearance appearance,
                          std::int64_t boottime_offset_ns)
-    : table_(table), registry_(sessions), label_(std::move(label)), boottime_offset_ns_(boottime_offset_ns) {}
+    : table_(table), registry_(sessions), appearance_(std::move(appearance)), boottime_offset_ns_(boottime_offset_ns) {}
 
 SessionPool::Session* SessionPool::session_of(std::uint32_t slot) {
   const auto found = std::find_if(sessions_.begin(), sessions_.end(), [slot](const Session& s) { return s.slot == slot; });
@@ -41,7 +41,9 @@ PoolError SessionPool::open_session() {
   shown.process_started = facts.start_ticks;
   shown.pid_namespace = facts.pid_namespace;
   shown.command = {facts.command.data(), strnlen(facts.command.data(), facts.command.size())};
-  shown.label = label_;
+  if (appearance_.pid != 0) shown.pid = appearance_.pid;
+  if (!appearance_.command.empty()) shown.command = appearance_.command;
+  shown.label = appearance_.label;
   const core::SessionClaim claim = registry_.open(shown);
   switch (claim.code) {
     case core::SessionClaim::Code::claimed: break;

@@ -22,9 +22,17 @@ using Word32 = RealPlatform::Atomic<std::uint32_t>;
 
 enum class PoolError : std::uint8_t { none, full, damaged, system };
 
+// What the sessions of a process are shown as, where that is not what the system says of it.
+struct Appearance {
+  std::string label;
+  std::string command;    // empty: the process's own
+  std::uint32_t pid = 0;  // 0: the process's own
+};
+
 class SessionPool {
  public:
-  SessionPool(core::Table<RealPlatform>& table, core::Sessions<RealPlatform>& sessions, std::string label, std::int64_t boottime_offset_ns);
+  SessionPool(core::Table<RealPlatform>& table, core::Sessions<RealPlatform>& sessions, Appearance appearance,
+              std::int64_t boottime_offset_ns);
 
   struct HoldRecord {
     std::uint32_t hold = core::no_index;
@@ -58,7 +66,7 @@ class SessionPool {
 
   core::Table<RealPlatform>& table_;
   core::Sessions<RealPlatform>& registry_;
-  std::string label_;
+  Appearance appearance_;
   std::int64_t boottime_offset_ns_;
   std::mutex mutex_;
   std::vector<Session> sessions_;

@@ -111,12 +111,12 @@ struct SpaceCore::WaitRecord {
 
 // ---- opening, and after a fork ------------------------------------------------------------------------------------------------------
 
-SpaceCore::Local::Local(SpaceCore& core, const std::string& label)
-    : pool(core.table_, core.sessions_, label, core.file_->boottime_offset_ns()), keeper(core.table_, core.leases_) {}
+SpaceCore::Local::Local(SpaceCore& core)
+    : pool(core.table_, core.sessions_, core.appearance_, core.file_->boottime_offset_ns()), keeper(core.table_, core.leases_) {}
 
-SpaceCore::SpaceCore(std::unique_ptr<SegmentFile> file, std::string label)
+SpaceCore::SpaceCore(std::unique_ptr<SegmentFile> file, Appearance appearance)
     : file_(std::move(file)),
-      label_(std::move(label)),
+      appearance_(std::move(appearance)),
       platform_(*file_),
       table_(platform_, file_->base(), file_->identity()),
       leases_(table_),
@@ -125,7 +125,7 @@ SpaceCore::SpaceCore(std::unique_ptr<SegmentFile> file, std::string label)
       local_(nullptr),
       local_generation_(process_generation()),
       weak_(file_->identity().tokens_weak != 0) {
-  local_.store(new Local(*this, label_), std::memory_order_release);
+  local_.store(new Local(*this), std::memory_order_release);
 }
 
 bool SpaceCore::enter() {
@@ -146,7 +146,7 @@ bool SpaceCore::enter_after_fork() {
     }
     if (!local_generation_.compare_exchange_strong(seen, generation | busy_bit, std::memory_order_acq_rel)) continue;
     const bool renewed = !platform_.renew_after_fork().has_value();
-    if (renewed) local_.store(new Local(*this, label_), std::memory_order_release);  // the parent's is left as it is
+    if (renewed) local_.store(new Local(*this), std::memory_order_release);  // the parent's is left as it is
     // Release: partner of the acquire load in enter.
     local_generation_.store(renewed ? generation : 0, std::memory_order_release);
     return renewed;
@@ -233,7 +233,7 @@ Result<std::shared_ptr<SpaceCore>, OpenError> SpaceCore::open(const Space::Optio
   }
   auto opened = SegmentFile::open(wanted);
   if (const OpenFault* fault = fault_in(opened)) return open_error(*fault);
-  auto* core = new SpaceCore(std::move(std::get<0>(opened)), options.label);
+  auto* core = new SpaceCore(std::move(std::get<0>(opened)), {options.label, options.shown_command, options.shown_pid});
   std::shared_ptr<SpaceCore> handle(core, closed);
   open_spaces.spaces.push_back({key, core, handle});
   return handle;

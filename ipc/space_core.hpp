@@ -70,13 +70,13 @@ class SpaceCore {
   // What a process has of its own, made anew in a forked child; the parent's is left behind there, since its locks may be held by
   // threads that the child does not have.
   struct Local {
-    Local(SpaceCore& core, const std::string& label);
+    explicit Local(SpaceCore& core);
     SessionPool pool;
     Keeper keeper;
     std::mutex desk_mutex;  // one insertion at a time in a process
   };
 
-  SpaceCore(std::unique_ptr<SegmentFile> file, std::string label);
+  SpaceCore(std::unique_ptr<SegmentFile> file, Appearance appearance);
 
   // Makes the object this process's own, after a fork. False: its files are gone or refused.
   bool enter();
@@ -110,7 +110,7 @@ class SpaceCore {
   std::optional<AcquireError> error_of(PoolError error) const;
 
   std::unique_ptr<SegmentFile> file_;
-  std::string label_;
+  Appearance appearance_;
   mutable RealPlatform platform_;
   mutable core::Table<RealPlatform> table_;
   mutable core::Leases<RealPlatform> leases_;

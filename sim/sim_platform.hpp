@@ -17,6 +17,8 @@ class SimPlatform {
   template <class T>
   using Atomic = sim::Atomic<T>;
 
+  static constexpr std::uint32_t group_entries = 8;  // see core::Names
+
   // Under sequential consistency a fence changes nothing, and is no step.
   static void fence() {
     World* const world = World::active();

@@ -87,7 +87,7 @@ void TableModel::reset(World& world, std::uint64_t token_floor) {
   restore(geometry_.hold_offset, std::uint64_t{geometry_.holds} * 32);
   restore(geometry_.wait_key_offset, std::uint64_t{geometry_.waits} * 8);
   restore(geometry_.wait_cell_offset, std::uint64_t{geometry_.waits} * 16);
-  restore(geometry_.entry_offset, std::uint64_t{geometry_.names} * 128);
+  restore(geometry_.entry_offset, entries * sizeof(core::Segment<SimPlatform>::Entry));
   if (token_floor != identity_.token_floor) {
     identity_.token_floor = token_floor;
     table_ = Table(platform_, memory_.get(), identity_);
@@ -97,8 +97,8 @@ void TableModel::reset(World& world, std::uint64_t token_floor) {
 
 Handle TableModel::preset_name(std::string_view name, std::uint64_t counter) {
   const NameWords words(name);
-  std::uint32_t number = core::probe_start(words.hash);
-  while (!EntryHeader{table_.entry(number).header.load()}.reusable()) number = (number + 1) % geometry_.names;
+  std::uint32_t number = core::probe_start(words.hash) % entries;
+  while (!EntryHeader{table_.entry(number).header.load()}.reusable()) number = (number + 1) % entries;
   auto& entry = table_.entry(number);
   entry.base.store(std::uint64_t{1} << 40);
   entry.hash.store(words.hash);
@@ -110,7 +110,7 @@ Handle TableModel::preset_name(std::string_view name, std::uint64_t counter) {
 }
 
 void TableModel::keep_only(std::uint32_t first, std::uint32_t count) {
-  for (std::uint32_t i = 0; i < geometry_.names; ++i) {
+  for (std::uint32_t i = 0; i < entries; ++i) {
     if (i < first || i >= first + count) table_.entry(i).header.store(EntryHeader::of(1, EntryState::spent).bits);
   }
 }
@@ -141,10 +141,11 @@ bool TableModel::available(const World& world, std::uint32_t lease) {
 }
 
 std::uint32_t TableModel::lease_held_by(std::uint32_t hold) {
-  for (std::uint32_t lease = 0; lease < geometry_.leases(); ++lease) {
-    if (word(lease).has_owner() && word(lease).hold() == hold) return lease;
+  const auto names_it = [&](std::uint32_t lease) { return word(lease).has_owner() && word(lease).hold() == hold; };
+  for (std::uint32_t entry = 0; entry < entries; ++entry) {
+    if (names_it(entry)) return entry;
   }
-  return no_index;
+  return names_it(group_lease()) ? group_lease() : no_index;
 }
 
 void TableModel::name_words(World& world) {
@@ -166,7 +167,7 @@ void TableModel::name_words(World& world) {
     call(&table_.wait_cell(i).seq, "wait.seq ", i);
     call(&table_.wait_cell(i).stalled, "wait.stalled ", i);
   }
-  for (std::uint32_t i = 0; i < geometry_.names; ++i) {
+  for (std::uint32_t i = 0; i < entries; ++i) {
     call(&table_.entry(i).word, "lease.word ", i);
     call(&table_.entry(i).header, "header ", i);
   }
@@ -202,7 +203,8 @@ const char* TableModel::fault_of_slots() {
 }
 
 const char* TableModel::fault_of_words() {
-  for (std::uint32_t lease = 0; lease < geometry_.leases(); ++lease) {
+  for (std::uint32_t i = 0; i <= entries; ++i) {
+    const std::uint32_t lease = i < entries ? i : group_lease();
     if (word(lease).has_owner()) return "a word names the record of a free slot";
     const Mode mode = word(lease).mode();
     if (mode != Mode::free && mode != Mode::abandoned && mode != Mode::retired) return "a word without an owner in a strange mode";
@@ -212,8 +214,8 @@ const char* TableModel::fault_of_words() {
 
 // One entry a name; every part of a name is an extension, and part of no other; what a probe looks for is not behind an empty entry.
 const char* TableModel::fault_of_entries() {
-  std::array<bool, core::group_entries> part_of_a_name{};
-  for (std::uint32_t i = 0; i < geometry_.names; ++i) {
+  std::array<bool, entries> part_of_a_name{};
+  for (std::uint32_t i = 0; i < entries; ++i) {
     auto& entry = table_.entry(i);
     if (EntryHeader{entry.header.ghost()}.state() != EntryState::ready) continue;
     std::array<char, core::name_bytes_max> bytes;
@@ -226,7 +228,7 @@ const char* TableModel::fault_of_entries() {
     if (names_.look_up(name, handle) != core::Resolved::found ? !retired : handle.lease != i) return "a name with two entries, or lost";
     for (std::uint32_t part = 0; part < name.extension_count(); ++part) {
       const auto number = static_cast<std::uint32_t>(entry.extensions.ghost() >> (32 * part)) - 1;
-      if (number >= geometry_.names || part_of_a_name[number]) return "a part of two names";
+      if (number >= entries || part_of_a_name[number]) return "a part of two names";
       if (EntryHeader{table_.entry(number).header.ghost()}.state() != EntryState::extension) return "a part that is no extension";
       part_of_a_name[number] = true;
     }

@@ -30,6 +30,8 @@ using Patience = core::Patience<SimPlatform>;
 // A segment of one group of names. Made once and reset for every run; only what runs can touch is written again.
 class TableModel {
  public:
+  static constexpr std::uint32_t entries = Names::group_entries;  // what a run can touch; the table has one group
+
   explicit TableModel(std::uint32_t sessions);
 
   void reset(World& world, std::uint64_t token_floor = 0);
@@ -45,7 +47,7 @@ class TableModel {
   Leases& leases() { return leases_; }
   Sessions& sessions() { return sessions_; }
   Names& names() { return names_; }
-  std::uint32_t session_count() const { return geometry_.sessions; }
+  std::uint32_t group_lease() const { return geometry_.names; }
 
   // --- Ghosts ---
   core::LeaseWord word(std::uint32_t lease) { return {table_.word(lease).ghost()}; }
@@ -75,7 +77,6 @@ class TableModel {
   core::Geometry geometry_;
   std::unique_ptr<std::byte, void (*)(void*)> memory_;
   std::vector<std::byte> pristine_;
-  bool entries_touched_ = true;
   SimPlatform platform_;
   Table table_;
   Leases leases_;

@@ -1,34 +1,15 @@
 // The simulated kernel: what a death does, in which order, and that every moment for it is reachable.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <set>
 #include <utility>
 
 #include "sim/run.hpp"
 #include "sim/sim_platform.hpp"
+#include "tests/sim/script.hpp"
 
 namespace tenure::sim {
 namespace {
-
-// A scenario made of functions, for tests of a few lines.
-class Script : public Scenario {
- public:
-  std::string_view name() const override { return "script"; }
-  Config config() const override { return settings; }
-  void setup(World& world) override { build(world); }
-  void check(World& world) override {
-    if (at_end) at_end(world);
-  }
-  void on_death(World& world, ProcessId process) override {
-    if (at_death) at_death(world, process);
-  }
-
-  Config settings;
-  std::function<void(World&)> build;
-  std::function<void(World&)> at_end;
-  std::function<void(World&, ProcessId)> at_death;
-};
 
 TEST(Kernel, ABellIsMarkedOneSleeperWakesAndTheByteComesFreeLater) {
   Script script;
