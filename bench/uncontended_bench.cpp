@@ -13,8 +13,8 @@
 namespace tenure::bench {
 namespace {
 
-constexpr int rounds = 41;
-constexpr int batch = 100'000;
+constexpr int rounds = 301;
+constexpr int batch = 10'000;  // short beside a turn of the scheduler, which other work takes away from one round then, not from all
 
 double try_acquire_ns(const Name& name, Terms terms = {}) {
   return ns_each(batch, [&] {

@@ -73,6 +73,11 @@ OpenFault no_space_there(const SpaceOptions& options, const std::string& where) 
           formatted("There is %s space %s: ", options.create ? "no place for" : "no", options.space.c_str()) + where};
 }
 
+OpenFault keeps_vanishing(const std::string& path) {
+  return {FaultCode::try_later, formatted("Somebody deletes or replaces %s or its lock file again and again. Stop that, then try again.",
+                                          path.c_str())};
+}
+
 // The places that can be used, each with its lock file open.
 Opened<Sites> sites_of(const SpaceOptions& options) {
   Opened<Places> opened = places_of(options);
@@ -125,6 +130,7 @@ struct SegmentFile::State {
 
   [[nodiscard]] const Site& home() const { return *sites[finding.site]; }
   std::optional<OpenFault> attach();
+  [[nodiscard]] bool is_still_the_one() const;
   std::optional<OpenFault> make(std::uint64_t deadline_ns);
   std::optional<OpenFault> map();
   [[nodiscard]] std::vector<std::string> mapped_paths() const;
@@ -179,6 +185,13 @@ std::optional<OpenFault> SegmentFile::State::attach() {
   }
 }
 
+// Somebody may delete the files at any time. A maker that finds none of our locks can only have opened its own after ours were gone; so
+// if, AFTER mapping, the paths still lead to our locks, then every such maker looks through the mappings later, and finds ours.
+bool SegmentFile::State::is_still_the_one() const {
+  const auto in_place = [](const std::unique_ptr<Site>& site) { return site->is_in_place(); };
+  return std::all_of(sites.begin(), sites.end(), in_place) && is_still_there(sites, finding);
+}
+
 std::optional<OpenFault> SegmentFile::State::map() {
   table_path = home().table_path();
   const std::size_t bytes = finding.identity.size_bytes;
@@ -201,11 +214,16 @@ Opened<std::unique_ptr<SegmentFile>> SegmentFile::open(const SpaceOptions& optio
     (void)ipc::renew_after_fork();
     const Opened<Moment> moment = present_moment();
     if (const OpenFault* fault = fault_in(moment)) return *fault;
-    Opened<Sites> sites = sites_of(options);
-    if (const OpenFault* fault = fault_in(sites)) return *fault;
-    auto state = std::make_unique<State>(options, std::move(std::get<Sites>(sites)), std::get<Moment>(moment));
-    if (std::optional<OpenFault> fault = state->attach()) return *std::move(fault);
-    return std::unique_ptr<SegmentFile>(new SegmentFile(std::move(state)));
+    const std::uint64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + options.patience_ns;
+    for (;;) {
+      Opened<Sites> sites = sites_of(options);
+      if (const OpenFault* fault = fault_in(sites)) return *fault;
+      auto state = std::make_unique<State>(options, std::move(std::get<Sites>(sites)), std::get<Moment>(moment));
+      if (std::optional<OpenFault> fault = state->attach()) return *std::move(fault);
+      if (state->is_still_the_one()) return std::unique_ptr<SegmentFile>(new SegmentFile(std::move(state)));
+      if (clock_ns(CLOCK_MONOTONIC) >= deadline_ns) return keeps_vanishing(state->table_path);
+      sleep_for(retry_pause_ns);
+    }
   } catch (const std::bad_alloc&) {
     return OpenFault{FaultCode::system_error, "out of memory"};  // short enough to need none
   }

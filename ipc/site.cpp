@@ -112,6 +112,15 @@ bool Site::reopen_lock() {
   return true;
 }
 
+bool Site::is_in_place() const {
+  const auto same = [](const struct stat& one, const struct stat& other) { return one.st_ino == other.st_ino && one.st_dev == other.st_dev; };
+  struct stat open_now {};
+  struct stat by_path {};
+  if (fstat(place_.directory.get(), &open_now) != 0 || lstat(place_.path.c_str(), &by_path) != 0 || !same(open_now, by_path)) return false;
+  return fstat(lock_.get(), &open_now) == 0 &&
+         fstatat(place_.directory.get(), lock_name_.c_str(), &by_path, AT_SYMLINK_NOFOLLOW) == 0 && same(open_now, by_path);
+}
+
 void Site::note_maker() const {
   const std::string note = formatted("%-10d\n", getpid());
   (void)!pwrite(lock_.get(), note.data(), note.size(), 0);

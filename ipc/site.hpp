@@ -35,6 +35,10 @@ class Site {
   // Keeps cleaners of temporary files (systemd-tmpfiles) away from the directory as long as this object lives: they ask for a flock of it.
   void keep_cleaners_away();
 
+  // Whether the place's path still leads to the directory and the lock file that are open here. While it does, whoever comes later opens
+  // the same lock file.
+  [[nodiscard]] bool is_in_place() const;
+
   // In a forked child, whose parent's lock was closed on the way. False: the lock file is another one by now, or gone.
   [[nodiscard]] bool reopen_lock();
 

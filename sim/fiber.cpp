@@ -7,6 +7,25 @@
 #include <cstdio>
 #include <cstdlib>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define TENURE_FIBERS_UNDER_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define TENURE_FIBERS_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TENURE_FIBERS_UNDER_ASAN 1
+#elif __has_feature(thread_sanitizer)
+#define TENURE_FIBERS_UNDER_TSAN 1
+#endif
+#endif
+
+#if defined(TENURE_FIBERS_UNDER_ASAN)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#elif defined(TENURE_FIBERS_UNDER_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace tenure::sim {
 
 namespace {
@@ -35,22 +54,65 @@ struct Fiber::Switch {
   Fiber* to;
 };
 
+// What a sanitizer is told of the changes of stacks, lest it take them for overflows, or for races of one thread with itself.
+struct Sanitizer {
+#if defined(TENURE_FIBERS_UNDER_ASAN)
+  // The frames that a dropped fiber left are still poisoned. Its fake stack serves on: what lies there is beyond use, and small.
+  static void restarts(Fiber& fiber) {
+    fiber.watched_.bottom = fiber.stack_ + guard_bytes;
+    fiber.watched_.bytes = stack_bytes;
+    __asan_unpoison_memory_region(fiber.stack_ + guard_bytes, stack_bytes);
+  }
+  static void ends(Fiber& fiber) { __asan_unpoison_memory_region(fiber.stack_ + guard_bytes, stack_bytes); }
+  static void leaves(Fiber& from, Fiber& to) {
+    __sanitizer_start_switch_fiber(&from.watched_.state, to.watched_.bottom, to.watched_.bytes);
+  }
+  // The stack of the thread that runs the world is learnt here, when it has been left for the first time.
+  static void arrives(Fiber& from, Fiber& to) {
+    __sanitizer_finish_switch_fiber(to.watched_.state, &from.watched_.bottom, &from.watched_.bytes);
+  }
+#elif defined(TENURE_FIBERS_UNDER_TSAN)
+  // A fiber of its own for every start: the calls of a dropped one never return, and would pile up in it.
+  static void restarts(Fiber& fiber) {
+    ends(fiber);
+    fiber.watched_.state = __tsan_create_fiber(0);
+  }
+  static void ends(Fiber& fiber) {
+    if (fiber.watched_.state != nullptr) __tsan_destroy_fiber(fiber.watched_.state);
+  }
+  static void leaves(Fiber& from, Fiber& to) {
+    if (from.stack_ == nullptr) from.watched_.state = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(to.watched_.state, 0);
+  }
+  static void arrives(Fiber&, Fiber&) {}
+#else
+  static void restarts(Fiber&) {}
+  static void ends(Fiber&) {}
+  static void leaves(Fiber&, Fiber&) {}
+  static void arrives(Fiber&, Fiber&) {}
+#endif
+};
+
 // Where a restarted fiber begins.
 struct Arrival {
   static void enter(boost::context::detail::transfer_t transfer) {
     const Fiber::Switch leaving = *static_cast<Fiber::Switch*>(transfer.data);
     leaving.from->context_ = transfer.fctx;
+    Sanitizer::arrives(*leaving.from, *leaving.to);
     leaving.to->entry_(leaving.to->argument_);
     std::abort();
   }
 };
 
 Fiber::~Fiber() {
-  if (stack_ != nullptr) munmap(stack_, guard_bytes + stack_bytes);
+  if (stack_ == nullptr) return;
+  Sanitizer::ends(*this);
+  munmap(stack_, guard_bytes + stack_bytes);
 }
 
 void Fiber::restart(void (*entry)(void*), void* argument) {
   if (stack_ == nullptr) stack_ = map_stack();
+  Sanitizer::restarts(*this);
   const std::size_t color = reinterpret_cast<std::uintptr_t>(this) / sizeof(Fiber) % colors;
   std::byte* const top = stack_ + guard_bytes + stack_bytes - color * color_bytes;
   entry_ = entry;
@@ -60,8 +122,11 @@ void Fiber::restart(void (*entry)(void*), void* argument) {
 
 void Fiber::switch_over(Fiber& from, Fiber& to) {
   Switch leaving{&from, &to};
+  Sanitizer::leaves(from, to);
   const boost::context::detail::transfer_t back = boost::context::detail::jump_fcontext(to.context_, &leaving);
-  static_cast<Switch*>(back.data)->from->context_ = back.fctx;
+  Fiber& other = *static_cast<Switch*>(back.data)->from;
+  other.context_ = back.fctx;
+  Sanitizer::arrives(other, from);
 }
 
 }  // namespace tenure::sim

@@ -25,11 +25,20 @@ class Fiber {
  private:
   struct Switch;
   friend struct Arrival;
+  friend struct Sanitizer;
+
+  // What a sanitizer wants to know of a stack, or keeps for it. Unused in builds without one.
+  struct Watched {
+    void* state = nullptr;  // AddressSanitizer: the fake stack, while another fiber runs; ThreadSanitizer: its own fiber
+    const void* bottom = nullptr;
+    std::size_t bytes = 0;
+  };
 
   void* context_ = nullptr;
   std::byte* stack_ = nullptr;  // mapped on first use, kept for the fiber's lifetime; the thread that runs the world needs none
   void (*entry_)(void*) = nullptr;
   void* argument_ = nullptr;
+  Watched watched_;
 };
 
 }  // namespace tenure::sim

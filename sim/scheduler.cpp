@@ -28,7 +28,10 @@ void World::schedule() {
       idle();
       continue;
     }
-    const std::uint32_t actor = pick();
+    std::uint32_t actor = nobody;
+    while (!script_.empty() && !over_ && actor == nobody) follow_cue(actor);
+    if (over_ || ready_ == 0) continue;
+    if (actor == nobody) actor = pick();
     if (actor < threads_max) {
       if (actor != running_) continue_thread(actor);
       return;
@@ -63,6 +66,40 @@ std::uint32_t World::pick() {
     turn_began_ = steps_;
   }
   return actor;
+}
+
+void World::next_cue() {
+  script_ = script_.subspan(1);
+  cue_times_ = 0;
+}
+
+// Either names the actor that the script wants next, or takes the first cue away: it is done.
+void World::follow_cue(std::uint32_t& actor) {
+  const Cue cue = script_.front();
+  const bool process = cue.what != Cue::What::until && cue.what != Cue::What::rest;
+  const std::uint32_t wanted = process ? first_death + cue.actor : cue.actor;
+  const bool can = wanted < 64 && (ready_ & bit(wanted)) != 0;
+  switch (cue.what) {
+    case Cue::What::until:
+      if (can) actor = wanted;
+      else call_out([this] { fail("script", "a thread of the script can't go on"); });
+      break;
+    case Cue::What::rest:
+    case Cue::What::bury:
+      if (can) actor = wanted;
+      else next_cue();
+      break;
+    case Cue::What::kill:
+      next_cue();
+      ++kills_left_;
+      kill(cue.actor);
+      break;
+    case Cue::What::pause:
+      next_cue();
+      pause(cue.actor, cue.times);
+      break;
+  }
+  if (actor != nobody) last_ = actor;
 }
 
 void World::continue_thread(std::uint32_t thread) {

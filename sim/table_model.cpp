@@ -43,16 +43,18 @@ class TableModel::Janitor final : public Scenario {
   }
 
   void use(World& world, const Known& known, std::uint32_t hold) {
-    Handle handle;
     const core::Desk desk{{hold + 1, hold / holds_per_session * waits_per_session}, hold + 2};
-    bool weak = false;
-    const core::Resolved resolved = model_.names_.resolve(NameWords(known.name), desk, {}, handle, weak);
-    if (resolved == core::Resolved::full) return;
-    if (resolved != core::Resolved::found) return world.fail("whole", "a name does not resolve");
+    core::Acquired acquired = core::Acquired::stale;
     core::Grant grant;
-    if (model_.leases_.try_acquire(handle, hold, {}, grant) != core::Acquired::granted) {
-      return world.fail("whole", "a lease that nobody holds is not granted");
+    while (acquired == core::Acquired::stale) {  // an entry may be found used up
+      Handle handle;
+      bool weak = false;
+      const core::Resolved resolved = model_.names_.resolve(NameWords(known.name), desk, {}, handle, weak);
+      if (resolved == core::Resolved::full) return;
+      if (resolved != core::Resolved::found) return world.fail("whole", "a name does not resolve");
+      acquired = model_.leases_.try_acquire(handle, hold, {}, grant);
     }
+    if (acquired != core::Acquired::granted) return world.fail("whole", "a lease that nobody holds is not granted");
     if (grant.token <= known.last_token) world.fail("token", "after the run, a token that is not larger");
     model_.leases_.release(grant);
   }

@@ -35,7 +35,9 @@ void World::reset(const Config& config, Tape& tape, bool tracing) {
   config_ = config;
   planted_rules = config.planted_rules;
   tape_ = &tape;
-  tracing_ = tracing;
+  tracing_ = observed_ = tracing;
+  script_ = {};
+  cue_times_ = 0;
   ready_ = 0;
   boottime_ns_ = config.boot_ns;
   alarm_ns_ = never_ns;
@@ -177,9 +179,13 @@ std::string_view World::word_name(const void* word) const {
   return {};
 }
 
-void World::append_trace(Op op, const void* word, std::uint64_t first, std::uint64_t second, const char* text) {
+void World::observe(Op op, const void* word, std::uint64_t first, std::uint64_t second, const char* text) {
   const std::uint32_t process = running_ == nobody ? nobody : this_process();
-  trace_.push_back({steps_, process, running_, op, word, first, second, text});
+  if (tracing_) trace_.push_back({steps_, process, running_, op, word, first, second, text});
+  if (script_.empty()) return;
+  const Cue& cue = script_.front();
+  const bool happens = cue.what == Cue::What::until && cue.actor == running_ && cue.op == op && (cue.word == nullptr || cue.word == word);
+  if (happens && ++cue_times_ == cue.times) next_cue();
 }
 
 // --- Memory ---------------------------------------------------------------------------------------------------------------------------

@@ -69,6 +69,23 @@ enum class Op : std::uint8_t {
   kernel_unqueue, kernel_mark, kernel_wake, kernel_free_bytes, kernel_reap, note,
 };
 
+// One line of a script: the first part of a run as a scenario dictates it, for schedules that chance doesn't find. The tape decides the
+// rest.
+struct Cue {
+  enum class What : std::uint8_t {
+    until,   // `actor` (a thread) runs up to and with its `times`-th next `op` on `word`; null: on any word
+    rest,    // `actor` (a thread) runs until it sleeps or ends
+    kill,    // `actor` (a process) dies
+    bury,    // the kernel does all its work on `actor` (a dead process)
+    pause,   // `actor` (a process) stops for `times` steps
+  };
+  What what;
+  std::uint32_t actor;
+  Op op = Op::note;
+  const void* word = nullptr;
+  std::uint32_t times = 1;
+};
+
 // One line of the readable trace.
 struct TraceLine {
   std::uint32_t step;
@@ -138,6 +155,12 @@ class World {
   bool tracing() const { return tracing_; }
   // The name of a word in traces. Costs nothing unless this run is traced.
   void name_word(const void* word, std::string_view name);
+  // In setup(): the run begins with these cues. They must outlive the run. A cue that can't be followed fails it with "script".
+  void follow(std::span<const Cue> script) {
+    script_ = script;
+    observed_ = observed_ || !script.empty();
+  }
+  bool follows_script() const { return !script_.empty(); }
   // A decision of the scenario's own, on the tape.
   std::uint32_t choose(std::uint32_t n) { return tape_->choose(n, Kind::scenario); }
   // The liveness property: a thread that waits is served within the bound, counted from the last fault if that came later.
@@ -160,14 +183,14 @@ class World {
   void step() {
     boottime_ns_ += config_.step_ns;
     if (++steps_ >= config_.steps_max || boottime_ns_ >= alarm_ns_) [[unlikely]] time_passes();
-    if (ready_ != std::uint64_t{1} << running_) schedule();
-    if (faults_possible_) land_faults();
+    if (ready_ != std::uint64_t{1} << running_ || !script_.empty()) [[likely]] schedule();
+    if (faults_possible_ && script_.empty()) land_faults();
   }
   void record(Op op, const void* word, std::uint64_t first, std::uint64_t second = 0, const char* text = nullptr) {
     hash_ = (((hash_ << 5) | (hash_ >> 59)) ^ (first + (std::uint64_t{running_} << 56) + (static_cast<std::uint64_t>(op) << 48))) *
             0x9e3779b97f4a7c15;
     hash_ ^= second + (hash_ >> 32);
-    if (tracing_) [[unlikely]] append_trace(op, word, first, second, text);
+    if (observed_) [[unlikely]] observe(op, word, first, second, text);
   }
   bool buffers_stores() const { return config_.memory == Memory::total_store_order; }
   // The newest store to `word` in the running thread's own buffer.
@@ -268,6 +291,8 @@ class World {
   // scheduler.cpp
   void schedule();
   std::uint32_t pick();
+  void follow_cue(std::uint32_t& actor);
+  void next_cue();
   void continue_thread(std::uint32_t thread);
   [[noreturn]] void leave();
   void idle();
@@ -297,7 +322,7 @@ class World {
   void drain_one(std::uint32_t thread);
   void drain_all(std::uint32_t thread);
   bool find_buffered(const void* word, std::uint64_t& bits) const;
-  void append_trace(Op op, const void* word, std::uint64_t first, std::uint64_t second, const char* text);
+  void observe(Op op, const void* word, std::uint64_t first, std::uint64_t second, const char* text);
   template <class Callback>
   void call_out(Callback callback);
 
@@ -313,6 +338,7 @@ class World {
   std::uint32_t last_ = nobody;        // the actor of the last step
   std::uint32_t turn_began_ = 0;
   bool tracing_ = false;
+  bool observed_ = false;              // by a trace or a script
   bool faults_possible_ = false;
   bool over_ = false;
   Tape* tape_ = nullptr;
@@ -332,6 +358,8 @@ class World {
   std::uint64_t tids_used_ = 0;          // bit set
   std::uint32_t bytes_used_ = 0;         // high-water mark of byte_owners_
   Scenario* scenario_ = nullptr;
+  std::span<const Cue> script_;        // what is left of it
+  std::uint32_t cue_times_ = 0;        // how often the first cue has happened
   Verdict verdict_;
   Fiber main_;
   std::array<Thread, threads_max> threads_{};

@@ -338,10 +338,9 @@ TEST(Access, ReadOnlyPlaceSaysWhatToChange) {
   Stage stage;
   ASSERT_TRUE(stage.actor().opens().ok);
   EXPECT_EQ(with_own_mounts([&] {
-              const char* path = stage.directory().c_str();
-              const std::string kept = path;
-              ASSERT_EQ(mount(kept.c_str(), kept.c_str(), nullptr, MS_BIND, nullptr), 0);
-              ASSERT_EQ(mount(nullptr, kept.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr), 0);
+              const std::string path = stage.directory();
+              ASSERT_EQ(mount(path.c_str(), path.c_str(), nullptr, MS_BIND, nullptr), 0);
+              ASSERT_EQ(mount(nullptr, path.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr), 0);
               const Answer refused = stage.actor().opens();
               EXPECT_FALSE(refused.ok);
               EXPECT_NE(std::strstr(refused.message, "ReadWritePaths"), nullptr) << refused.message;

@@ -130,7 +130,7 @@ TEST_F(Listing, InitMakesASpaceOfTheSizeAskedFor) {
   EXPECT_TRUE(says(ended.out, scratch_.space())) << ended.out;
   EXPECT_TRUE(says(ended.out, " 10 sessions")) << ended.out;
   EXPECT_EQ(tenure("init", {"--names", "0"}).exit, 64);
-  EXPECT_EQ(tenure("init", {"--group", "no-such-group-at-all"}).exit, 64);
+  EXPECT_EQ(tenure("init", {"--group", "no-such-group-at-all"}).exit, 78);
 }
 
 TEST_F(Listing, AFullOutputIsAnError) {

@@ -14,8 +14,6 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 namespace tenure::tests {
@@ -44,9 +42,15 @@ std::string content_of(int file) {
   return text;
 }
 
+// Empty where there is none, or not any more: a process may end while its file is read.
 std::string content_of(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
+  std::string text;
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return text;
+  std::array<char, 4096> buffer{};
+  for (ssize_t count = 0; (count = read(file, buffer.data(), buffer.size())) > 0;) text.append(buffer.data(), static_cast<std::size_t>(count));
+  close(file);
+  return text;
 }
 
 template <class Use>
@@ -190,16 +194,18 @@ std::string unique_sleep() {
   return "1000." + std::to_string(getpid()) + std::to_string(++count);
 }
 
-int count_left(const std::string& argument) {
-  int count = 0;
+std::vector<pid_t> processes_with(const std::string& argument) {
+  std::vector<pid_t> found;
   each_process([&](pid_t pid) {
     const std::string command = content_of("/proc/" + std::to_string(pid) + "/cmdline");
     const std::string padded = '\0' + command;
     const bool has = padded.find('\0' + argument + '\0') != std::string::npos;
-    if (has && !command.starts_with(TENURE_PROGRAM) && state_of(pid).first != 'Z') ++count;
+    if (has && !command.starts_with(TENURE_PROGRAM) && state_of(pid).first != 'Z') found.push_back(pid);
   });
-  return count;
+  return found;
 }
+
+int count_left(const std::string& argument) { return static_cast<int>(processes_with(argument).size()); }
 
 Journal* map_journal(const std::string& path) {
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -83,6 +83,7 @@ Ended run_to_end(const Arguments& arguments, std::string input = {}, const std::
 // An argument that no other process on the host has: the time of a sleep(1) that is to be counted.
 [[nodiscard]] std::string unique_sleep();
 // Processes that have this as one of their arguments, and are neither zombies nor of the program itself.
+[[nodiscard]] std::vector<pid_t> processes_with(const std::string& argument);
 [[nodiscard]] int count_left(const std::string& argument);
 
 // What commands write while they run, in a shared file: who was in, from when to when.

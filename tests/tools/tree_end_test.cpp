@@ -17,14 +17,15 @@ struct Manner {
   const char* name;
   const char* script;  // MARK stands for the time of the sleeps
   int sleeps;
+  bool stopped = false;  // each of them, before anything else happens
 };
 const Manner manners[] = {
     {"background", "sleep MARK & sleep MARK & sleep MARK", 3},
     {"sessions of their own", "setsid sleep MARK & sleep MARK", 2},
     {"a daemon", "(setsid sleep MARK <&- >&- 2>&- &); sleep MARK", 2},
-    {"a daemon with nothing inherited", "(env -i setsid sh -c 'for d in /proc/self/fd/*; do eval \"exec ${d##*/}>&-\"; done; sleep MARK' &) 2>&-; sleep MARK", 2},
+    {"a daemon with nothing inherited", "(env -i setsid bash -c 'for d in {0..30}; do eval \"exec $d>&-\"; done; sleep MARK' &); sleep MARK", 2},
     {"ignoring what can be ignored", "trap '' TERM HUP INT; sleep MARK & sleep MARK", 2},
-    {"stopped", "sleep MARK & kill -STOP $!; setsid sleep MARK & kill -STOP $!; sleep MARK", 3},
+    {"stopped", "sleep MARK & setsid sleep MARK & sleep MARK", 3, true},
 };
 
 std::string with_mark(std::string script, const std::string& mark) {
@@ -42,6 +43,9 @@ class TreeEnd : public testing::TestWithParam<Manner> {
   Process start(const Arguments& options = {}) {
     Process process(scratch_.run(options + Arguments{"n", "--", "sh", "-c", with_mark(GetParam().script, mark_)}));
     EXPECT_TRUE(eventually([this] { return count_left(mark_) == GetParam().sleeps; }));
+    for (const pid_t pid : processes_with(mark_)) {
+      if (GetParam().stopped) kill(pid, SIGSTOP);
+    }
     return process;
   }
   Scratch scratch_;
