@@ -137,8 +137,9 @@ class Leases {
   [[nodiscard]] Acquired try_take(const Handle<P>& handle, uint32_t hold, Terms terms, Grant& grant);
   [[nodiscard]] bool take(const Handle<P>& handle, uint32_t hold, Terms terms, LeaseWord seen, Claim claim, Grant& grant);
   [[nodiscard]] Acquired confirm(const Handle<P>& handle, const Grant& grant);
-  void bind(uint32_t hold, uint32_t lease, HoldKind kind, uint64_t deadline_ns);
-  void unbind(uint32_t hold);
+  [[gnu::cold]] void withdraw(uint32_t lease, LeaseWord word, bool told);
+  [[gnu::always_inline]] inline void bind(uint32_t hold, uint32_t lease, HoldKind kind, uint64_t deadline_ns);
+  [[gnu::always_inline]] inline void unbind(uint32_t hold);
   void drop_flag_if_alone(uint32_t lease);
   [[nodiscard]] static Mode mode_after(LeaseWord word, bool told);
 

@@ -11,7 +11,7 @@ namespace tenure::core {
 // ---- grants -------------------------------------------------------------------------------------------------------------------------
 
 template <class P>
-void Leases<P>::bind(uint32_t hold, uint32_t lease, HoldKind kind, uint64_t deadline_ns) {
+inline void Leases<P>::bind(uint32_t hold, uint32_t lease, HoldKind kind, uint64_t deadline_ns) {
   auto& record = table_->hold(hold);
   // The deadline before the key, strict too: a reused record may still say `expired`.
   record.deadline.store(deadline_ns, std::memory_order_relaxed);
@@ -20,7 +20,7 @@ void Leases<P>::bind(uint32_t hold, uint32_t lease, HoldKind kind, uint64_t dead
 }
 
 template <class P>
-void Leases<P>::unbind(uint32_t hold) {
+inline void Leases<P>::unbind(uint32_t hold) {
   // Release: partner of the acquire load of a claimant; the CAS that moved the word on comes first.
   table_->hold(hold).key.store(0, std::memory_order_release);
 }
@@ -37,8 +37,10 @@ inline LeaseWord Leases<P>::acquire_fast(const Handle<P>& handle, uint32_t hold,
     unbind(hold);
     return {};
   }
-  if (handle.header->load(std::memory_order_acquire) == handle.expected_header) [[likely]] return mine;
-  (void)confirm(handle, {handle.lease, hold, mine, 0, deadline_ns, Past::released});
+  // See confirm.
+  const bool same = handle.header->load(std::memory_order_acquire) == handle.expected_header;
+  if (same || P::breaks(Rule::check_header_after_grant)) [[likely]] return mine;
+  withdraw(handle.lease, mine, false);
   return {};
 }
 
@@ -48,16 +50,22 @@ template <class P>
 Acquired Leases<P>::confirm(const Handle<P>& handle, const Grant& grant) {
   if (P::breaks(Rule::check_header_after_grant)) return Acquired::granted;
   if (handle.header->load(std::memory_order_acquire) == handle.expected_header) return Acquired::granted;
-  uint64_t seen = table_->word(grant.lease).load(std::memory_order_acquire);
-  while (LeaseWord{seen}.same_grant(grant.word)) {
-    const Mode mode = mode_after(LeaseWord{seen}, grant.past == Past::died);
-    if (table_->word(grant.lease).compare_exchange_strong(seen, LeaseWord{seen}.freed(mode).bits, std::memory_order_acq_rel)) {
-      table_->pass_on(grant.lease, false);
+  withdraw(grant.lease, grant.word, grant.past == Past::died);
+  return Acquired::stale;
+}
+
+// Gives back a grant of an entry that has another name by now.
+template <class P>
+void Leases<P>::withdraw(uint32_t lease, LeaseWord word, bool told) {
+  uint64_t seen = table_->word(lease).load(std::memory_order_acquire);
+  while (LeaseWord{seen}.same_grant(word)) {
+    const Mode mode = mode_after(LeaseWord{seen}, told);
+    if (table_->word(lease).compare_exchange_strong(seen, LeaseWord{seen}.freed(mode).bits, std::memory_order_acq_rel)) {
+      table_->pass_on(lease, false);
       break;
     }
   }
-  unbind(grant.hold);
-  return Acquired::stale;
+  unbind(word.hold());
 }
 
 // What a word becomes when its hold ends; `told`: the next holder must hear that this one died.

@@ -1,5 +1,6 @@
 #include "ipc/fork_watch.hpp"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -72,7 +73,15 @@ std::atomic<std::uint64_t>* make_wiped_word() {
   return new (page) std::atomic<std::uint64_t>(0);
 }
 
+// Keeps the program or shared object that the library is linked into from being unloaded: its threads and handlers stay to the end.
+void stay_loaded() {
+  Dl_info facts{};
+  if (dladdr(&list_mutex, &facts) == 0 || facts.dli_fname == nullptr) return;
+  (void)dlopen(facts.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);  // no handle for the program itself, which needs none
+}
+
 void set_up() {
+  stay_loaded();
   if (std::atomic<std::uint64_t>* word = make_wiped_word()) {
     own_word.store(word, std::memory_order_relaxed);
     wiped_by_kernel.store(true, std::memory_order_relaxed);

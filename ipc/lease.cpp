@@ -15,13 +15,6 @@ std::chrono::nanoseconds Lease::remaining() const noexcept {
 
 bool Lease::extend(std::chrono::nanoseconds ttl) noexcept { return parts_.core != nullptr && parts_.core->extend(*this, ttl); }
 
-bool Lease::release() noexcept {
-  if (parts_.core == nullptr) return false;
-  const bool held = parts_.core->release(*this);
-  parts_.forget();
-  return held;
-}
-
 void Lease::on_loss(std::function<void(LeaseState)> told) {
   if (const LeaseState now = state(); now != LeaseState::held) {
     if (told) told(now);

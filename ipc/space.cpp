@@ -87,7 +87,6 @@ Name& Name::operator=(Name&& other) noexcept {
   return *this;
 }
 
-Result<Lease, AcquireError> Name::try_acquire(Terms terms) const { return core_->try_acquire(*this, terms); }
 Result<Lease, AcquireError> Name::acquire(Terms terms) const { return core_->acquire(*this, terms, {}); }
 Result<Lease, AcquireError> Name::acquire(Terms terms, std::stop_token stop) const {
   return core_->acquire(*this, terms, {~std::uint64_t{0}, std::move(stop), nullptr});

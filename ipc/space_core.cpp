@@ -255,7 +255,7 @@ std::uint64_t SpaceCore::deadline_after(std::chrono::nanoseconds timeout) const 
   return wanted > ~std::uint64_t{0} - now ? ~std::uint64_t{0} : now + wanted;
 }
 
-SpaceCore::Handle SpaceCore::handle_of(const Name& name) {
+inline SpaceCore::Handle SpaceCore::handle_of(const Name& name) {
   // Acquire: partner of the release store in forget_handle.
   const Name::Place* moved = name.moved_.load(std::memory_order_acquire);
   const Name::Place& place = moved == nullptr ? name.place_ : *moved;
@@ -288,38 +288,44 @@ Result<Lease, AcquireError> SpaceCore::made(const core::Grant& grant, Terms term
   return lease;
 }
 
-// The uncontended path. The caller makes the lease where it stays, out of single values: a copy of fresh stores would wait for them.
-inline core::LeaseWord SpaceCore::take_fast(const Handle& handle, Terms terms, std::uint64_t& deadline_ns, std::uint32_t& hold) {
-  if (!has_spare() || (terms.ttl.count() > 0 && terms.renew)) return {};
-  deadline_ns = terms.ttl.count() <= 0
-                    ? core::deadline::strict
-                    : core::deadline_from(platform_.boottime_ns(), static_cast<std::uint64_t>(terms.ttl.count()));
+// The uncontended path. A locked instruction waits until every store before it has reached the cache, so this path stores nothing that it
+// need not: the lease is made where it stays, and whatever needs a call, and with it saved registers, is a function of its own.
+inline core::LeaseWord SpaceCore::take_fast(const Handle& handle, std::uint64_t deadline_ns, std::uint32_t& hold) {
+  if (!has_spare()) [[unlikely]] return {};
   hold = spare.hold;
   const core::LeaseWord word = leases_.acquire_fast(handle, hold, deadline_ns);
   if (word.has_owner()) [[likely]] spare.hold = core::no_index;
   return word;
 }
 
-inline Result<Lease, AcquireError> SpaceCore::take(const Handle* handle, std::string_view text, const Name* name, Terms terms,
-                                                   const Wait* wait) {
-  std::uint64_t deadline_ns = 0;
-  std::uint32_t hold = 0;
-  const core::LeaseWord word = handle == nullptr ? core::LeaseWord{} : take_fast(*handle, terms, deadline_ns, hold);
-  if (!word.has_owner()) [[unlikely]] return take_slowly(text, name, terms, wait);
-  return Result<Lease, AcquireError>(
-      std::in_place,
-      Lease::Made{this, word.bits, handle->base + word.counter(), deadline_ns, spare.generation, handle->lease, hold, 0});
+inline Lease::Made SpaceCore::made_of(const Handle& handle, core::LeaseWord word, std::uint64_t deadline_ns, std::uint32_t hold) {
+  return {this, word.bits, handle.base + word.counter(), deadline_ns, spare.generation, handle.lease, hold, 0};
 }
 
-Result<Lease, AcquireError> SpaceCore::try_acquire(const Name& name, Terms terms) {
-  const Handle handle = handle_of(name);
-  return take(&handle, name.text(), &name, terms, nullptr);
+inline Result<Lease, AcquireError> SpaceCore::take_named(const Name& name, Terms terms, const Wait* wait) {
+  if (terms.ttl.count() <= 0) [[likely]] {
+    const Handle handle = handle_of(name);
+    std::uint32_t hold = 0;
+    const core::LeaseWord word = take_fast(handle, core::deadline::strict, hold);
+    if (word.has_owner()) [[likely]] {
+      return Result<Lease, AcquireError>(std::in_place, made_of(handle, word, core::deadline::strict, hold));
+    }
+  }
+  return take_leased_or_slowly(name, terms, wait);
 }
 
-Result<Lease, AcquireError> SpaceCore::acquire(const Name& name, Terms terms, const Wait& wait) {
-  const Handle handle = handle_of(name);
-  return take(&handle, name.text(), &name, terms, &wait);
+Result<Lease, AcquireError> SpaceCore::take_leased_or_slowly(const Name& name, Terms terms, const Wait* wait) {
+  if (terms.ttl.count() > 0 && !terms.renew) {
+    const Handle handle = handle_of(name);
+    const std::uint64_t deadline_ns = core::deadline_from(now_ns(), static_cast<std::uint64_t>(terms.ttl.count()));
+    std::uint32_t hold = 0;
+    const core::LeaseWord word = take_fast(handle, deadline_ns, hold);
+    if (word.has_owner()) [[likely]] return Result<Lease, AcquireError>(std::in_place, made_of(handle, word, deadline_ns, hold));
+  }
+  return take_slowly(name.text(), &name, terms, wait);
 }
+
+Result<Lease, AcquireError> SpaceCore::acquire(const Name& name, Terms terms, const Wait& wait) { return take_named(name, terms, &wait); }
 
 Result<Lease, AcquireError> SpaceCore::try_acquire(std::string_view text, Terms terms) { return by_name(text, terms, nullptr); }
 
@@ -328,8 +334,16 @@ Result<Lease, AcquireError> SpaceCore::acquire(std::string_view text, Terms term
 Result<Lease, AcquireError> SpaceCore::by_name(std::string_view text, Terms terms, const Wait* wait) {
   if (core::fault_of_name(text) != core::NameFault::sound) return AcquireError::bad_name;
   Handle handle;
-  const bool found = names_.look_up(core::NameWords(text), handle) == core::Resolved::found;
-  return take(found ? &handle : nullptr, text, nullptr, terms, wait);
+  if ((terms.ttl.count() > 0 && terms.renew) || names_.look_up(core::NameWords(text), handle) != core::Resolved::found) {
+    return take_slowly(text, nullptr, terms, wait);
+  }
+  const bool strict = terms.ttl.count() <= 0;
+  const std::uint64_t deadline_ns =
+      strict ? core::deadline::strict : core::deadline_from(now_ns(), static_cast<std::uint64_t>(terms.ttl.count()));
+  std::uint32_t hold = 0;
+  const core::LeaseWord word = take_fast(handle, deadline_ns, hold);
+  if (!word.has_owner()) [[unlikely]] return take_slowly(text, nullptr, terms, wait);
+  return Result<Lease, AcquireError>(std::in_place, made_of(handle, word, deadline_ns, hold));
 }
 
 namespace {
@@ -545,21 +559,18 @@ bool SpaceCore::extend(Lease& lease, std::chrono::nanoseconds ttl) {
   return local_.load(std::memory_order_acquire)->keeper.watch(lease.parts_.record->self);
 }
 
-bool SpaceCore::release(Lease& lease) {
+inline bool SpaceCore::release_inline(Lease& lease) {
   const Lease::Parts& parts = lease.parts_;
-  if (parts.generation != process_generation()) [[unlikely]] return false;  // the parent's
-  const bool held = (parts.record == nullptr && leases_.release_fast(parts.lease, parts.hold, core::LeaseWord{parts.word})) || release_slowly(lease);
-  // The session of the spare is ours as long as its bell is silent; the record goes back to it without a lock.
-  if (spare.core == this && spare.hold == core::no_index && spare.generation == parts.generation &&
-      Table::slot_of_hold(parts.hold) == spare.slot) [[likely]] {
-    spare.hold = parts.hold;
-  } else {
-    SpareKeeper::give(this, local_.load(std::memory_order_acquire)->pool, parts.hold);
+  if (parts.record != nullptr || parts.generation != process_generation() ||
+      !leases_.release_fast(parts.lease, parts.hold, core::LeaseWord{parts.word})) [[unlikely]] {
+    return release_slowly(lease);
   }
-  return held;
+  give_back(parts.hold, parts.generation);
+  return true;
 }
 
 bool SpaceCore::release_slowly(Lease& lease) {
+  if (lease.parts_.generation != process_generation()) return false;  // the parent's
   core::Grant grant = grant_of(lease);
   bool ended = false;
   if (lease.parts_.record != nullptr) {
@@ -572,8 +583,22 @@ bool SpaceCore::release_slowly(Lease& lease) {
     record->on_loss = nullptr;
     record->on_jeopardy = nullptr;
   }
-  return leases_.release(grant) && !ended;
+  const bool held = leases_.release(grant) && !ended;
+  give_back(grant.hold, lease.parts_.generation);
+  return held;
 }
+
+// The session of the spare is ours as long as its bell is silent; the record goes back to it without a lock.
+inline void SpaceCore::give_back(std::uint32_t hold, std::uint64_t generation) {
+  if (spare.core == this && spare.hold == core::no_index && spare.generation == generation && Table::slot_of_hold(hold) == spare.slot)
+      [[likely]] {
+    spare.hold = hold;
+  } else {
+    give_to_pool(hold);
+  }
+}
+
+void SpaceCore::give_to_pool(std::uint32_t hold) { SpareKeeper::give(this, local_.load(std::memory_order_acquire)->pool, hold); }
 
 void SpaceCore::watch(Lease& lease) {
   if (lease.parts_.record == nullptr) {
@@ -600,3 +625,18 @@ void SpaceCore::note_time(const Lease& lease) {
 }
 
 }  // namespace tenure::ipc
+
+namespace tenure {
+
+Result<Lease, AcquireError> Name::try_acquire(Terms terms) const { return core_->take_named(*this, terms, nullptr); }
+
+bool Lease::release() noexcept {
+  if (parts_.core == nullptr) return false;
+  const bool held = parts_.core->release_inline(*this);
+  parts_.forget();
+  return held;
+}
+
+void Lease::drop() noexcept { parts_.core->release_inline(*this); }
+
+}  // namespace tenure

@@ -38,7 +38,7 @@ class SpaceCore {
   static Result<std::shared_ptr<SpaceCore>, OpenError> open(const Space::Options& options);
   static Space wrap(std::shared_ptr<SpaceCore> core) { return Space(std::move(core)); }
 
-  Result<Lease, AcquireError> try_acquire(const Name& name, Terms terms);
+  [[gnu::always_inline]] inline Result<Lease, AcquireError> take_named(const Name& name, Terms terms, const Wait* wait);
   Result<Lease, AcquireError> acquire(const Name& name, Terms terms, const Wait& wait);
   Result<Lease, AcquireError> try_acquire(std::string_view name, Terms terms);
   Result<Lease, AcquireError> acquire(std::string_view name, Terms terms, const Wait& wait);
@@ -47,7 +47,7 @@ class SpaceCore {
   LeaseState state(const Lease& lease) const;
   std::chrono::nanoseconds remaining(const Lease& lease) const;
   bool extend(Lease& lease, std::chrono::nanoseconds ttl);
-  bool release(Lease& lease);
+  [[gnu::always_inline]] inline bool release_inline(Lease& lease);
   // The lease's record, looked after by the keeper from now on.
   LeaseRecord& record_of(Lease& lease);
   void watch(Lease& lease);
@@ -82,12 +82,14 @@ class SpaceCore {
   bool enter();
   bool enter_after_fork();
   [[nodiscard, gnu::always_inline]] inline bool has_spare() const;
-  [[nodiscard, gnu::always_inline]] inline core::LeaseWord take_fast(const Handle& handle, Terms terms, std::uint64_t& deadline_ns,
-                                                                     std::uint32_t& hold);
-  [[gnu::always_inline]] inline Result<Lease, AcquireError> take(const Handle* handle, std::string_view text, const Name* name,
-                                                                 Terms terms, const Wait* wait);
+  [[nodiscard, gnu::always_inline]] inline core::LeaseWord take_fast(const Handle& handle, std::uint64_t deadline_ns, std::uint32_t& hold);
+  [[nodiscard, gnu::always_inline]] inline Lease::Made made_of(const Handle& handle, core::LeaseWord word, std::uint64_t deadline_ns,
+                                                               std::uint32_t hold);
+  [[gnu::noinline]] Result<Lease, AcquireError> take_leased_or_slowly(const Name& name, Terms terms, const Wait* wait);
   Result<Lease, AcquireError> by_name(std::string_view text, Terms terms, const Wait* wait);
-  bool release_slowly(Lease& lease);
+  [[gnu::noinline]] bool release_slowly(Lease& lease);
+  [[gnu::always_inline]] inline void give_back(std::uint32_t hold, std::uint64_t generation);
+  [[gnu::noinline]] void give_to_pool(std::uint32_t hold);
   [[nodiscard]] bool is_lost() const { return file_->is_lost(); }
 
   struct HeldRecord;  // a hold record in use by this call
@@ -101,7 +103,7 @@ class SpaceCore {
   Result<Lease, AcquireError> made(const core::Grant& grant, Terms terms);
   [[nodiscard]] Lease lease_of(const core::Grant& grant);
   [[nodiscard]] core::Grant grant_of(const Lease& lease) const;
-  [[nodiscard]] Handle handle_of(const Name& name);
+  [[nodiscard, gnu::always_inline]] inline Handle handle_of(const Name& name);
   void forget_handle(const Name& name, const Handle& fresh);
   void close_idle();
   bool describe(std::uint32_t entry, NameReport& report);

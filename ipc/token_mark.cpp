@@ -51,16 +51,17 @@ void make_directories(const PathBuffer& path, int levels, mode_t mode) {
 }
 
 struct Found {
-  enum class Kind : std::uint8_t { none, damaged, number };
+  enum class Kind : std::uint8_t { none, unreadable, damaged, number };
   Kind kind = Kind::none;
   uint64_t number = 0;
 };
 
 Found read_mark(int directory, const char* name) {
   const Descriptor file(openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!file.is_open()) return {errno == ENOENT ? Found::Kind::none : Found::Kind::damaged, 0};
+  if (!file.is_open()) return {errno == ENOENT ? Found::Kind::none : Found::Kind::unreadable, 0};
   char text[32];
   const ssize_t length = read(file.get(), text, sizeof text);
+  if (length < 0) return {Found::Kind::unreadable, 0};
   uint64_t number = 0;
   ssize_t at = 0;
   while (at < length && text[at] >= '0' && text[at] <= '9' && at < 19) number = number * 10 + static_cast<uint64_t>(text[at++] - '0');
@@ -162,9 +163,11 @@ TokenMark::Reading TokenMark::read() {
     if (directory.descriptor.is_open()) {
       const Found found = read_mark(directory.descriptor.get(), file_name.c_str());
       reading.number = std::max(reading.number, found.number);
-      if (found.kind == Found::Kind::damaged) {
+      if (found.kind == Found::Kind::damaged || found.kind == Found::Kind::unreadable) {
         damaged = true;
-        reading.reason = formatted("%s/%s is not a mark that can be read; it will be replaced.", directory.path, file_name.c_str());
+        reading.reason = formatted(found.kind == Found::Kind::damaged ? "%s/%s holds no number; it will be replaced."
+                                                                      : "%s/%s can't be read. Give it to its users or remove it.",
+                                   directory.path, file_name.c_str());
       }
       error = faccessat(directory.descriptor.get(), ".", W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
     }
@@ -203,7 +206,9 @@ bool TokenMark::raise_in(int directory, uint64_t number) {
   const mode_t mode = group_ == no_group ? 0600 : 0660;
   ForkClosedDescriptor lock;
   if (!lock_mark(directory, lock_name, mode, lock)) return false;
-  uint64_t durable = read_mark(directory, name).number;
+  const Found found = read_mark(directory, name);
+  if (found.kind == Found::Kind::unreadable) return false;  // it may be larger
+  uint64_t durable = found.number;
   if (durable < number) {
     durable = number > number_max - step ? number_max : number + step;
     if (!write_mark(directory, name, new_name, durable, mode)) return false;

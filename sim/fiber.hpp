@@ -32,6 +32,7 @@ class Fiber {
     void* state = nullptr;  // AddressSanitizer: the fake stack, while another fiber runs; ThreadSanitizer: its own fiber
     const void* bottom = nullptr;
     std::size_t bytes = 0;
+    unsigned restarts = 0;
   };
 
   void* context_ = nullptr;

@@ -27,6 +27,9 @@ void ContentionScenario::setup(World& world) {
   for (auto& word : cancelled_) word.store(0);
   for (std::uint32_t i = 0; i < shape_.leases; ++i) name_[i] = {model_.preset_name(lease_names[i]), {}, false, 0};
   for (std::uint32_t i = 0; i < shape_.processes; ++i) spawn_member(world, !shape_.late_sessions);
+  if (shape_.script == nullptr) return;
+  if (script_.empty()) script_ = shape_.script(model_, name_[0].handle);
+  world.follow(script_);
 }
 
 void ContentionScenario::spawn_successors(World& world) {
@@ -46,7 +49,7 @@ void ContentionScenario::spawn_member(World& world, bool preset) {
   session_[process].generation = 1;
   model_.preset_session(world, process, process);
   for (std::uint32_t t = 0; t < shape_.threads; ++t) world.spawn(process, [this, t] { work(*World::active(), t); });
-  if (shape_.breaks && process + 1 == shape_.processes) world.spawn(process, [this] { break_grants(*World::active()); });
+  if (shape_.breaks && shape_.script == nullptr && process + 1 == shape_.processes) world.spawn(process, [this] { break_grants(*World::active()); });
   if (shape_.cancels) world.spawn(process, [this, process] { cancel_later(*World::active(), process); });
 }
 
@@ -68,6 +71,7 @@ void ContentionScenario::register_and_work(World& world) {
 void ContentionScenario::work(World& world, std::uint32_t thread) {
   const std::uint32_t slot = session_[world.this_process()].slot;
   const Seat seat{slot * core::holds_per_session + thread * holds_of_thread, slot * core::waits_per_session + thread};
+  if (shape_.script != nullptr) return play(world, seat);
   for (std::uint32_t i = 0; i < shape_.operations; ++i) {
     if (shape_.sweeps && world.choose(4) == 0 && model_.sessions().sweep() != 0) world.sometimes("a sweep cleaned");
     if (successors_due_ != 0 && world.choose(2) == 0) spawn_successors(world);
@@ -77,18 +81,29 @@ void ContentionScenario::work(World& world, std::uint32_t thread) {
   finish(world);
 }
 
+void ContentionScenario::play(World& world, Seat seat) {
+  const Role& part = role(world);
+  if (part.breaks) {
+    break_grant(world, name_[part.lease]);
+  } else {
+    operate(world, seat, 0);
+  }
+  sleep(world, 10 * core::second_ns);
+}
+
 // The last thread of a process may close the session; otherwise its end is like a death.
 void ContentionScenario::finish(World& world) {
   spawn_successors(world);
   Session& session = session_[world.this_process()];
-  if (--session.threads_left != 0 || !shape_.closes || world.choose(2) != 0) return;
+  if (--session.threads_left != 0 || !shape_.closes || !coin(world)) return;
   if (shape_.cancels || shape_.breaks) return;  // their threads may still be at work
   model_.sessions().close(session.slot);
   world.sometimes("a session was closed");
 }
 
 void ContentionScenario::operate(World& world, Seat seat, std::uint32_t thread) {
-  const std::uint32_t lease = shape_.leases == 1 ? 0 : world.choose(shape_.leases);
+  const bool scripted = shape_.script != nullptr;
+  const std::uint32_t lease = scripted ? role(world).lease : shape_.leases == 1 ? 0 : world.choose(shape_.leases);
   Name& name = name_[lease];
   const Terms terms{thread == 1 && shape_.second_ttl_ns != 0 ? shape_.second_ttl_ns : shape_.ttl_ns, core::HoldKind::user};
   Grant grant;
@@ -112,9 +127,10 @@ void ContentionScenario::operate(World& world, Seat seat, std::uint32_t thread) 
 }
 
 Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t lease, Terms terms, Grant& grant) {
-  const bool impatient = shape_.timeouts && (world.this_process() >= shape_.processes || (shape_.impatient >> world.this_process() & 1) != 0);
+  const bool impatient = shape_.timeouts && !shape_.plain && (world.this_process() >= shape_.processes || (shape_.impatient >> world.this_process() & 1) != 0);
   const std::uint32_t ways = 2 + (shape_.tries ? 1 : 0) + (impatient ? 1 : 0);
-  std::uint32_t way = shape_.tries || shape_.timeouts ? world.choose(ways) : 0;
+  const bool fixed = shape_.plain || shape_.script != nullptr;
+  std::uint32_t way = fixed ? 0 : world.choose(ways);  // 0: in the queue; 1: the fast path first; 2: try; 3: with a time limit
   if (!shape_.tries && way >= 2) ++way;
   Leases& leases = model_.leases();
   const Handle& handle = name_[lease].handle;
@@ -129,6 +145,7 @@ Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t leas
   if (way == 2) return leases.try_acquire(handle, seat.hold, terms, grant);
   Patience patience;
   if (way == 3) patience.until_ns = platform_.boottime_ns() + (world.config().step_ns << (4 + world.choose(6)));
+  if (shape_.script != nullptr && role(world).patience_ns != 0) patience.until_ns = platform_.boottime_ns() + role(world).patience_ns;
   if (shape_.cancels) patience.cancelled = &cancelled_[world.this_process()];
   wish_[world.this_thread()] = {world.this_process(), lease};
   return leases.acquire(handle, seat, terms, patience, grant);
@@ -155,7 +172,7 @@ void ContentionScenario::hold(World& world, Name& name, Grant& grant, Terms term
   }
   note_grant(world, name, grant);
   for (std::uint32_t i = 0; i < shape_.hold_steps; ++i) never_.load();
-  if (shape_.hold_sleep_ns != 0 && world.choose(2) != 0) sleep(world, shape_.hold_sleep_ns);
+  if (shape_.hold_sleep_ns != 0 && (shape_.script != nullptr || world.choose(2) != 0)) sleep(world, shape_.hold_sleep_ns);
   for (std::uint32_t i = 0; i < shape_.renewals && grant.deadline_ns != core::deadline::strict; ++i) renew(world, name, grant, terms);
   check_belief(world, name, grant);
   let_go(world, name, grant);
@@ -173,7 +190,7 @@ void ContentionScenario::renew(World& world, Name& name, Grant& grant, Terms ter
 }
 
 void ContentionScenario::check_belief(World& world, Name& name, const Grant& grant) {
-  if (world.choose(2) == 0) return;
+  if (!coin(world)) return;
   const bool held = model_.leases().still_held(grant);
   const bool certain = grant.deadline_ns == core::deadline::strict || world.true_now() < grant.deadline_ns;
   if (shape_.breaks) return;  // it may be broken while we look
@@ -184,24 +201,27 @@ void ContentionScenario::check_belief(World& world, Name& name, const Grant& gra
 void ContentionScenario::let_go(World& world, Name& name, const Grant& grant) {
   name.oracle.released(world);
   const bool certain = grant.deadline_ns == core::deadline::strict && !shape_.breaks;
-  const bool quick = world.choose(2) != 0 && model_.leases().release_fast(grant.lease, grant.hold, grant.word);
+  const bool quick = coin(world) && model_.leases().release_fast(grant.lease, grant.hold, grant.word);
   const bool held = quick || model_.leases().release(grant);
   if (certain && !held) world.fail("exclusion", "a strict lease was lost");
   world.sometimes(held ? "released" : "release found it lost");
 }
 
-// The oracle lets go before the break: between it and the holder's own look the holder believes, and no one can help it.
 void ContentionScenario::break_grants(World& world) {
   for (int i = 0; i < 4; ++i) {
     for (std::uint32_t step = world.choose(32); step != 0; --step) never_.load();
-    Name& name = name_[shape_.leases == 1 ? 0 : world.choose(shape_.leases)];
-    const std::uint32_t lease = name.handle.lease;
-    const LeaseWord seen{model_.table().word(lease).load(std::memory_order_acquire)};
-    if (!seen.has_owner()) continue;
-    name.broken_up_to = std::max(name.broken_up_to, seen.counter());
-    if (model_.word(lease).same_grant(seen)) name.oracle.broken();
-    if (model_.leases().break_grant(lease, seen)) world.sometimes("broken");
+    break_grant(world, name_[shape_.leases == 1 ? 0 : world.choose(shape_.leases)]);
   }
+}
+
+// The oracle lets go before the break: between it and the holder's own look the holder believes, and no one can help it.
+void ContentionScenario::break_grant(World& world, Name& name) {
+  const std::uint32_t lease = name.handle.lease;
+  const LeaseWord seen{model_.table().word(lease).load(std::memory_order_acquire)};
+  if (!seen.has_owner()) return;
+  name.broken_up_to = std::max(name.broken_up_to, seen.counter());
+  if (model_.word(lease).same_grant(seen)) name.oracle.broken();
+  if (model_.leases().break_grant(lease, seen)) world.sometimes("broken");
 }
 
 void ContentionScenario::cancel_later(World& world, ProcessId process) {

@@ -1,13 +1,22 @@
 // Contention for a few leases of the real table: strict or leased, with deaths, successors, pauses, time-outs, cancellations.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "sim/table_model.hpp"
 
 namespace tenure::sim {
+
+// What one process of a scripted contention does, instead of choosing.
+struct Role {
+  std::uint32_t lease = 0;
+  std::uint64_t patience_ns = 0;  // gives up after this; 0: never
+  bool breaks = false;            // breaks the grant of whoever holds the lease
+};
 
 // What the processes of a contention do. The defaults are the strict, exclusive lease.
 struct Contention {
@@ -32,8 +41,13 @@ struct Contention {
   bool breaks = false;           // the last process breaks the grants of others
   bool closes = true;            // a process that is done may close its session; or else just ends
   bool sweeps = false;           // every operation may be preceded by a sweep
+  bool plain = false;            // nothing but acquire, hold, release: nothing to choose, for exhaustive search
   bool late_sessions = false;    // the first processes too register in steps of the run
   std::uint32_t deaths_excused = 2;  // so many deaths in one run may cost a wake-up: lease-table.md, 4.3. The tick then saves the sleeper
+  // A script fixes how the run begins and what its processes do: roles[i] is the part of process i, the last one that of every successor.
+  // When they are done they stay alive, asleep.
+  std::vector<Cue> (*script)(TableModel& model, const Handle& handle) = nullptr;
+  std::array<Role, 5> roles{};
   Config config;
 };
 
@@ -71,6 +85,9 @@ class ContentionScenario final : public Scenario {
   void spawn_member(World& world, bool preset);
   void spawn_successors(World& world);
   bool someone_died_unheard(World& world);
+  bool coin(World& world) { return !shape_.plain && world.choose(2) != 0; }
+  const Role& role(const World& world) const { return shape_.roles[std::min<std::size_t>(world.this_process(), shape_.processes)]; }
+  void play(World& world, core::Seat seat);
   void register_and_work(World& world);
   void work(World& world, std::uint32_t thread);
   void operate(World& world, core::Seat seat, std::uint32_t thread);
@@ -81,12 +98,14 @@ class ContentionScenario final : public Scenario {
   void check_belief(World& world, Name& name, const core::Grant& grant);
   void let_go(World& world, Name& name, const core::Grant& grant);
   void break_grants(World& world);
+  void break_grant(World& world, Name& name);
   void cancel_later(World& world, ProcessId process);
   void sleep(World& world, std::uint64_t ns);
   void finish(World& world);
 
   Contention shape_;
   TableModel model_;
+  std::vector<Cue> script_;
   SimPlatform platform_;
   std::array<Session, World::processes_max> session_;
   std::array<Name, leases_max> name_;

@@ -62,7 +62,8 @@ const Command break_command_entry{
     "break",
     "[options] NAME --token T",
     "takes NAME from the holder with token T",
-    "The next in the queue gets the name at once. A holder that is a `tenure run` kills its command; another one finds out when it asks, or\n"
+    "The next in the queue gets the name at once. A holder that is a `tenure run` kills its command; another one finds out when it asks, "
+    "or\n"
     "when its writes are refused for their token. A late break cannot hit a successor, whose token is another.\n",
     specs,
     run,

@@ -44,14 +44,15 @@ std::string_view text_of(Verdict verdict) {
 
 // What is missing makes do with less (`weaker`) or without tenure (`bad`).
 void add(Findings& findings, std::string what, bool there, Verdict without, std::string means, std::string remedy) {
-  findings.push_back({std::move(what), there ? Verdict::good : without, there ? "there" : std::move(means), there ? "" : std::move(remedy)});
+  findings.push_back(
+      {std::move(what), there ? Verdict::good : without, there ? "there" : std::move(means), there ? "" : std::move(remedy)});
 }
 
 bool is_known(long result) { return result >= 0 || (errno != ENOSYS && errno != EPERM); }
 
 bool has_descriptor_locks() {
   const int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-  struct flock lock {};
+  struct flock lock{};
   lock.l_type = F_RDLCK;
   const bool known = file >= 0 && fcntl(file, F_OFD_GETLK, &lock) == 0;
   if (file >= 0) close(file);
@@ -103,7 +104,7 @@ std::string mode_text(const struct stat& status) {
 }
 
 void look_at_path(Findings& findings, const std::string& what, const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (stat(path.c_str(), &status) != 0) {
     findings.push_back({what, Verdict::bad, clean(path) + ": " + std::strerror(errno),
                         "somebody deleted it while it is in use; end the processes of this space, then it is made anew"});
@@ -128,10 +129,12 @@ void look_at_space(Findings& findings, Space& space, const std::string& name) {
   findings.push_back({"size", Verdict::good, std::to_string(report.size_bytes >> 10U) + " KiB", ""});
   look_at_fill(findings, "names", report.names_used, report.names_capacity,
                "room is made by itself; for more, make a larger space: tenure init --space NAME --names N");
-  look_at_fill(findings, "sessions", report.sessions_used, report.sessions_capacity, "a larger space: tenure init --space NAME --sessions N");
+  look_at_fill(findings, "sessions", report.sessions_used, report.sessions_capacity,
+               "a larger space: tenure init --space NAME --sessions N");
   const std::vector<SessionReport> sessions = space.sessions();
   const auto dead = std::ranges::count_if(sessions, [](const SessionReport& session) { return !session.alive; });
-  findings.push_back({"dead sessions", Verdict::good, std::to_string(dead) + (dead == 0 ? "" : "; whoever needs what they left takes it"), ""});
+  findings.push_back(
+      {"dead sessions", Verdict::good, std::to_string(dead) + (dead == 0 ? "" : "; whoever needs what they left takes it"), ""});
   const auto mute = std::ranges::count_if(sessions, [](const SessionReport& session) { return session.alive && !session.has_bell; });
   if (mute > 0) {
     findings.push_back({"sessions without a bell", Verdict::weaker, std::to_string(mute) + "; their death is noticed later",

@@ -47,7 +47,9 @@ std::uint64_t clock_ns(clockid_t clock) {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 std::uint64_t boottime_ns() { return clock_ns(CLOCK_BOOTTIME); }
-std::uint64_t count_of(std::chrono::nanoseconds duration) { return static_cast<std::uint64_t>(std::max(duration.count(), std::int64_t{0})); }
+std::uint64_t count_of(std::chrono::nanoseconds duration) {
+  return static_cast<std::uint64_t>(std::max(duration.count(), std::int64_t{0}));
+}
 
 // What a signal does to a process that has not asked otherwise.
 bool ends_by_default(int signal) {
@@ -147,6 +149,9 @@ class Guard {
   void run() {
     if (!open() || !acquire()) return;
     if (is_wanted() && start()) watch_over_tree();
+    // Of a supervisor that was killed nobody hears how far the command came. The kernel lets go of the name when this process ends, and
+    // the next holder is told that the one before it died.
+    if (!supervisor_lives_) _exit(exit_ok);
     lease_.release();
   }
 
@@ -190,7 +195,7 @@ class Guard {
   int loss_event_ = -1;    // of the lease
   std::uint64_t watch_from_ns_ = never;
   Timer timer_;
-  pid_t command_ = 0;         // 0 once it has been waited for
+  pid_t command_ = 0;  // 0 once it has been waited for
   bool supervisor_lives_ = true;
   bool loss_told_ = false;
   std::uint64_t kill_at_ns_ = never;  // from then on whatever is left is killed; `never`: the end has not begun
@@ -274,17 +279,13 @@ bool Guard::acquired(Result<Lease, AcquireError> result) {
     return true;
   }
   switch (result.error()) {
-    case AcquireError::cancelled:
-      end(Outcome::cancelled, ending_signal(page_, caller_));
-      break;
+    case AcquireError::cancelled: end(Outcome::cancelled, ending_signal(page_, caller_)); break;
     case AcquireError::busy:
     case AcquireError::timed_out:
       explain_conflict(result.error() == AcquireError::timed_out);
       end(Outcome::conflict, 0);
       break;
-    default:
-      tell(refusal_text(result.error(), plan_.name));
-      end(Outcome::refused, exit_status_of(result.error()));
+    default: tell(refusal_text(result.error(), plan_.name)); end(Outcome::refused, exit_status_of(result.error()));
   }
   return false;
 }
@@ -464,14 +465,14 @@ void Guard::kill_when_due(std::uint64_t now_ns) {
 void Guard::tell_survivors(const std::vector<pid_t>& refused) {
   if (std::exchange(survivors_told_, true)) return;
   for (const pid_t process : refused.empty() ? tree_members() : refused) {
-    tell("still holding " + quoted_name() + ": " + process_text(process) + (refused.empty() ? " has not died yet" : " cannot be killed by this user"));
+    tell("still holding " + quoted_name() + ": " + process_text(process) +
+         (refused.empty() ? " has not died yet" : " cannot be killed by this user"));
   }
 }
 
 void Guard::sleep() {
   std::array<pollfd, 4> events{pollfd{supervisor_lives_ ? bell_ : -1, POLLIN, 0}, pollfd{child_events_, POLLIN, 0},
-                               pollfd{timer_.descriptor_for(wake_at_ns_), POLLIN, 0},
-                               pollfd{loss_told_ ? -1 : loss_event_, POLLIN, 0}};
+                               pollfd{timer_.descriptor_for(wake_at_ns_), POLLIN, 0}, pollfd{loss_told_ ? -1 : loss_event_, POLLIN, 0}};
   poll(events.data(), events.size(), -1);
   std::array<signalfd_siginfo, 8> seen{};
   while (read(child_events_, seen.data(), sizeof seen) > 0) {

@@ -16,7 +16,8 @@ std::string read_proc_file(const char* path) {
   const int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return text;
   std::array<char, 4096> buffer{};
-  for (ssize_t count = 0; (count = read(file, buffer.data(), buffer.size())) > 0;) text.append(buffer.data(), static_cast<std::size_t>(count));
+  for (ssize_t count = 0; (count = read(file, buffer.data(), buffer.size())) > 0;)
+    text.append(buffer.data(), static_cast<std::size_t>(count));
   close(file);
   return text;
 }
@@ -37,7 +38,7 @@ ProcessState process_state(pid_t process) {
 std::string process_text(pid_t process) {
   const ProcessState found = process_state(process);
   std::string text = "PID " + std::to_string(process) + " (" + clean(found.name) + ")";
-  struct stat owner {};
+  struct stat owner{};
   if (stat(("/proc/" + std::to_string(process)).c_str(), &owner) == 0) text += ", " + user_text(owner.st_uid);
   if (found.state == 'D') text += ", in uninterruptible sleep";
   return text;

@@ -145,8 +145,8 @@ std::string settle_times(Wishes& wishes) {
   plan.margin = std::max(margin_min, plan.ttl / 20);
   const nanoseconds kill_after_max = (plan.renew ? plan.ttl / 3 * 2 : plan.ttl) - plan.margin;
   if (plan.kill_after < kill_after_max) return {};
-  return "--kill-after " + duration_text(plan.kill_after) + " is too long for --ttl " + duration_text(plan.ttl) + ": it must be less than " +
-         duration_text(kill_after_max);
+  return "--kill-after " + duration_text(plan.kill_after) + " is too long for --ttl " + duration_text(plan.ttl) +
+         ": it must be less than " + duration_text(kill_after_max);
 }
 
 std::string read_arguments(std::span<char*> arguments, Wishes& wishes) {
@@ -190,8 +190,10 @@ const Command run_command{
     "runs COMMAND while it holds NAME",
     "Waits until NAME is free, holds it, and runs COMMAND. Whatever ends the command or this program, kill -9 included, nothing that the\n"
     "command has started outlives the hold: it gets SIGTERM, and later SIGKILL, before the next holder is let in.\n"
-    "The command finds TENURE_NAME, TENURE_TOKEN and TENURE_SPACE in its environment, and TENURE_ABANDONED=1 if the holder before it died.\n"
-    "The exit status is the command's own; 1 (-E) if the name was not free; 79 (--lost-exit-code) if the lease was lost; others: tenure help.\n",
+    "The command finds TENURE_NAME, TENURE_TOKEN and TENURE_SPACE in its environment, and TENURE_ABANDONED=1 if the holder before it "
+    "died.\n"
+    "The exit status is the command's own; 1 (-E) if the name was not free; 79 (--lost-exit-code) if the lease was lost; others: tenure "
+    "help.\n",
     specs,
     run,
 };

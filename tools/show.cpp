@@ -53,8 +53,8 @@ std::string as_text(const NameReport& name, const SpaceReport& report, const std
   }
   for (const WaiterReport& waiter : name.waiters) {
     const std::string label = waiter.label.empty() ? std::string() : ", " + quoted(waiter.label);
-    rows.push_back({"  waiting " + std::to_string(waiter.place + 1), process_text(waiter.pid, true, waiter.uid, waiter.command) + label +
-                                                                         ", for " + duration_text(waiter.waiting_for)});
+    rows.push_back({"  waiting " + std::to_string(waiter.place + 1),
+                    process_text(waiter.pid, true, waiter.uid, waiter.command) + label + ", for " + duration_text(waiter.waiting_for)});
   }
   rows.push_back({"  space", clean(report.table_path)});
   if (report.tokens_weak) rows.push_back({"  weak tokens", std::string(weak_tokens_meaning)});

@@ -58,7 +58,8 @@ std::string refusal_text(AcquireError error, std::string_view name) {
   switch (error) {
     case AcquireError::bad_name: return what + " is no name: 1 to 200 bytes of UTF-8 without control characters";
     case AcquireError::space_full:
-      return "no room for " + what + ": the space is full of names or sessions; `tenure doctor` shows of which, `tenure rm` takes names out";
+      return "no room for " + what +
+             ": the space is full of names or sessions; `tenure doctor` shows of which, `tenure rm` takes names out";
     case AcquireError::tokens_ended: return "no token below 2^63 is left for " + what + "; `tenure doctor` says more";
     case AcquireError::damaged: return "the table contradicts itself at " + what + "; `tenure doctor` says what to do";
     case AcquireError::session_lost: return "the session was declared dead before it had " + what + "; try again";

@@ -38,7 +38,8 @@ namespace tenure::tools {
 inline constexpr int space_key = 1000;
 inline constexpr int json_key = 1001;
 inline constexpr int help_key = 1002;
-inline constexpr OptionSpec space_option{space_key, "--space", "NAME", "another space than TENURE_SPACE or the default: a name, or a directory"};
+inline constexpr OptionSpec space_option{space_key, "--space", "NAME",
+                                         "another space than TENURE_SPACE or the default: a name, or a directory"};
 inline constexpr OptionSpec json_option{json_key, "--json", "", "for programs; tokens are strings"};
 inline constexpr OptionSpec help_option{help_key, "-h --help", "", "this text"};
 

@@ -31,12 +31,12 @@ struct StatusPage {
   std::atomic<bool> is_paused{false};              // stopped on the terminal's request: no command starts meanwhile
 
   // Written by the guard.
-  std::atomic<std::int32_t> command_pid{0};   // 0: does not run yet
-  std::atomic<std::uint64_t> stopped_ns{0};   // not after this time of CLOCK_MONOTONIC the command stopped; 0: it runs
+  std::atomic<std::int32_t> command_pid{0};  // 0: does not run yet
+  std::atomic<std::uint64_t> stopped_ns{0};  // not after this time of CLOCK_MONOTONIC the command stopped; 0: it runs
   std::atomic<Outcome> outcome{Outcome::none};
   std::atomic<std::int32_t> detail{0};
-  std::atomic<bool> is_settled{false};        // the tree is gone, the name released, outcome and detail final
-  std::atomic<std::uint32_t> text_end{0};     // of what people are to read on standard error; only grows
+  std::atomic<bool> is_settled{false};     // the tree is gone, the name released, outcome and detail final
+  std::atomic<std::uint32_t> text_end{0};  // of what people are to read on standard error; only grows
   std::array<char, text_bytes> text{};
 };
 static_assert(std::atomic<Outcome>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);

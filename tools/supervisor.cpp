@@ -43,7 +43,7 @@ Caller describe_caller() {
   sigprocmask(SIG_SETMASK, &all, &caller.mask);
   sigemptyset(&caller.ignored);
   for (int signal = 1; signal < NSIG; ++signal) {
-    struct sigaction action {};
+    struct sigaction action{};
     if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) sigaddset(&caller.ignored, signal);
   }
   // Ignored, it would keep wait(2) from saying anything.
@@ -216,7 +216,9 @@ int Supervisor::end_by_signal(int number) {
 
 // The guard was killed. Its descendants have become this process's children.
 int Supervisor::end_tree() {
-  complain("the guard of " + quoted(plan_.name) + " was killed; killing the command and all it has started");
+  const bool sees_all = older_children_.empty();
+  complain("the guard of " + quoted(plan_.name) + " was killed; killing the command" +
+           (sees_all ? " and all it has started" : "; what it has started may still run, as this process had children of its own before"));
   for (int pause_ms = 1;; pause_ms = std::min(2 * pause_ms, kill_pause_max_ms)) {
     for (int result = 0; result == 0;) {
       siginfo_t change{};

@@ -117,7 +117,9 @@ std::string quoted(std::string_view text) {
 
 std::string shell_word(std::string_view text) {
   const std::string shown = clean(text);
-  const auto plain = [](char c) { return std::strchr("@%+=:,./_-", c) != nullptr || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'); };
+  const auto plain = [](char c) {
+    return std::strchr("@%+=:,./_-", c) != nullptr || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+  };
   if (!shown.empty() && std::ranges::all_of(shown, plain)) return shown;
   std::string word(1, '\'');
   for (const char c : shown) c == '\'' ? word += "'\\''" : word += c;

@@ -130,8 +130,10 @@ void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
 const char* why_no_tree() {
   std::array<char, 32> self{};
-  if (readlink("/proc/self", self.data(), self.size() - 1) <= 0) return "/proc is not mounted here, and without it no tree of processes can be ended";
-  if (std::atoi(self.data()) != getpid()) return "/proc shows another PID namespace than this process's own: mount one of its own (unshare --mount-proc)";
+  if (readlink("/proc/self", self.data(), self.size() - 1) <= 0)
+    return "/proc is not mounted here, and without it no tree of processes can be ended";
+  if (std::atoi(self.data()) != getpid())
+    return "/proc shows another PID namespace than this process's own: mount one of its own (unshare --mount-proc)";
   return nullptr;
 }
 

@@ -4,7 +4,9 @@
 #include <grp.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include <cstdio>
@@ -48,6 +50,7 @@ class Places : public testing::Test {
   static std::function<bool(pid_t&)> as(uid_t user, gid_t extra_group = 0) {
     return [user, extra_group](pid_t&) {
       const bool changed = setgroups(extra_group == 0 ? 0 : 1, &extra_group) == 0 && setgid(user) == 0 && setuid(user) == 0;
+      prctl(PR_SET_DUMPABLE, 1);  // as after the exec of a login; without, not even its own user may see what it maps
       die_with_parent();
       return changed;
     };
@@ -182,27 +185,32 @@ TEST_F(Places, ThatAreAllTakenAreAnError) {
     Actor one = default_user(as(somebody));
     const Answer refused = one.opens();
     EXPECT_FALSE(refused.ok);
-    EXPECT_NE(std::strstr(refused.message, "54322"), nullptr) << refused.message;
+    EXPECT_NE(std::strstr(refused.message, "/run/lock/tenure-54321"), nullptr) << refused.message;
   });
 }
 
 // Debian's default: open(O_CREAT) of another user's file in a sticky directory fails, even for root.
 class ProtectedRegular {
  public:
-  ProtectedRegular() {
+  ProtectedRegular() : file_(open(path, O_RDONLY | O_CLOEXEC)) {
+    flock(file_, LOCK_EX);  // another test may be at it
     std::ifstream(path) >> before_;
     std::ofstream(path) << 2 << std::flush;
     std::string now;
     std::ifstream(path) >> now;
     set_ = now == "2";
   }
-  ~ProtectedRegular() { std::ofstream(path) << before_ << std::flush; }
+  ~ProtectedRegular() {
+    std::ofstream(path) << before_ << std::flush;
+    close(file_);
+  }
   ProtectedRegular(const ProtectedRegular&) = delete;
   ProtectedRegular& operator=(const ProtectedRegular&) = delete;
   [[nodiscard]] bool is_set() const { return set_; }
 
  private:
   static constexpr const char* path = "/proc/sys/fs/protected_regular";
+  int file_;
   std::string before_;
   bool set_ = false;
 };

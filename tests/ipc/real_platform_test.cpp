@@ -141,6 +141,28 @@ TEST_F(RealPlatformTest, a_byte_has_one_claimant_on_the_whole_host) {
   EXPECT_FALSE(platform_->byte_is_held(5)) << "its claimant has died";
 }
 
+TEST_F(RealPlatformTest, a_byte_that_was_another_s_can_be_claimed_when_it_is_free) {
+  const auto second = value_of(SegmentFile::open(options_));
+  RealPlatform other(*second);
+  ASSERT_EQ(other.claim_byte(9), ByteClaim::claimed);
+  ASSERT_EQ(platform_->claim_byte(9), ByteClaim::held_by_other);
+  other.free_byte(9);
+  EXPECT_EQ(platform_->claim_byte(9), ByteClaim::claimed);
+}
+
+TEST_F(RealPlatformTest, a_child_may_claim_what_its_parent_has_given_back) {
+  const Shared<std::atomic<int>> given_back;
+  ASSERT_EQ(platform_->claim_byte(9), ByteClaim::claimed);
+  Child child([&] {
+    while (given_back->load() == 0) usleep(100);
+    if (platform_->renew_after_fork().has_value()) return 1;
+    return platform_->claim_byte(9) == ByteClaim::claimed ? 0 : 2;
+  });
+  platform_->free_byte(9);
+  given_back->store(1);
+  EXPECT_EQ(child.wait(), 0);
+}
+
 TEST_F(RealPlatformTest, the_first_and_the_last_slot_and_none_beyond) {
   EXPECT_EQ(platform_->claim_byte(0), ByteClaim::claimed);
   EXPECT_EQ(platform_->claim_byte(129), ByteClaim::claimed);

@@ -6,7 +6,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 
-#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <ctime>
@@ -364,6 +364,15 @@ TEST_F(SegmentFileTest, a_file_that_shrinks_is_lost_and_no_crash) {
   EXPECT_EQ(segment->identity().names, 352u) << "this process's own copy";
 }
 
+TEST_F(SegmentFileTest, a_core_dump_leaves_it_out) {
+  const Segment segment = open();
+  const std::string maps = text_of("/proc/self/smaps");
+  const std::size_t at = maps.find(table());
+  ASSERT_NE(at, std::string::npos);
+  const std::size_t flags = maps.find("VmFlags:", at);
+  EXPECT_NE(maps.substr(flags, maps.find('\n', flags) - flags).find(" dd"), std::string::npos);
+}
+
 TEST_F(SegmentFileTest, cleaners_of_temporary_files_find_the_directory_locked) {
   const Segment segment = open();
   const Descriptor cleaner(::open(options_.directory.c_str(), O_RDONLY | O_DIRECTORY));
@@ -385,6 +394,10 @@ TEST_F(SegmentFileTest, members_of_a_group_share_a_space) {
   EXPECT_EQ(as_user(somebody, {group}, make_with_umask), 0);
   EXPECT_EQ(as_user(somebody_else, {group}, attach), 0);
   EXPECT_FALSE(open()->made_here());
+  chmod(options_.directory.c_str(), 0770);  // new files don't inherit its group
+  options_.space = "of-a-plain-directory";
+  EXPECT_EQ(as_user(somebody, {group}, make_with_umask), 0);
+  EXPECT_EQ(as_user(somebody_else, {group}, attach), 0);
 }
 
 TEST_F(SegmentFileTest, a_child_has_no_descriptor_until_it_renews) {
@@ -429,15 +442,17 @@ TEST_F(SegmentFileTest, a_child_whose_files_are_others_by_now_is_told) {
     return refused ? static_cast<int>(refused->code) : 0;
   };
   Child first(renew);
-  ASSERT_EQ(unlink(table().c_str()), 0);
-  go->store(1);
-  EXPECT_EQ(first.wait(), 65) << "no table";
-  go->store(0);
-  Child second(renew);
-  ASSERT_EQ(unlink(lock().c_str()), 0);
+  const std::string aside = lock() + "-aside";
+  ASSERT_EQ(rename(lock().c_str(), aside.c_str()), 0);
   write_text(lock(), "");
   go->store(1);
-  EXPECT_EQ(second.wait(), 65) << "another lock file";
+  EXPECT_EQ(first.wait(), 65) << "another lock file";
+  ASSERT_EQ(rename(aside.c_str(), lock().c_str()), 0);
+  go->store(0);
+  Child second(renew);
+  ASSERT_EQ(unlink(table().c_str()), 0);
+  go->store(1);
+  EXPECT_EQ(second.wait(), 65) << "no table";
 }
 
 // The default places, as a user who has none yet.
@@ -478,6 +493,24 @@ TEST_F(DefaultSpaceTest, the_loss_of_one_place_is_seen_from_another) {
               return static_cast<int>(refused.code);
             }),
             75);
+}
+
+TEST_F(DefaultSpaceTest, a_place_with_a_segment_that_is_read_only_here_is_not_passed_over) {
+  Shared<std::array<char, 64>> place;
+  ASSERT_EQ(as_user(somebody, {}, [&] {
+              std::snprintf(place->data(), place->size(), "%s", open()->directory().c_str());
+              return 0;
+            }),
+            0);
+  const int status = in_child([&] {
+    const char* path = place->data();
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 99;
+    if (mount(path, path, nullptr, MS_BIND, nullptr) != 0) return 99;
+    if (mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) return 99;
+    return as_user(somebody, {}, [&] { return static_cast<int>(fault().code); });
+  });
+  if (status == 99) GTEST_SKIP() << "may not mount";
+  EXPECT_EQ(status, 66);
 }
 
 TEST_F(DefaultSpaceTest, is_found_where_it_is_also_when_a_better_place_appears) {

@@ -76,6 +76,23 @@ TEST_F(TokenMarkTest, a_damaged_one_is_weak_once_and_then_replaced) {
   }
 }
 
+TEST_F(TokenMarkTest, one_that_cannot_be_read_is_not_lowered) {
+  ASSERT_TRUE(mark().raise(7));
+  ASSERT_EQ(unlink((state_ + "/space.mark").c_str()), 0);
+  ASSERT_EQ(symlink("/etc/hostname", (state_ + "/space.mark").c_str()), 0);  // as good as a file that belongs to somebody else
+  EXPECT_FALSE(mark().raise(8));
+  EXPECT_FALSE(mark().read().durable);
+}
+
+TEST_F(TokenMarkTest, what_is_known_to_be_durable_needs_no_files) {
+  TokenMark raised = mark();
+  ASSERT_TRUE(raised.raise(7));
+  TemporaryDirectory::remove_tree(state_);
+  chmod(directory_.path().c_str(), 0);
+  EXPECT_TRUE(raised.raise(8));
+  EXPECT_EQ(inode(), 0u);
+}
+
 TEST_F(TokenMarkTest, leftovers_of_a_killed_writer_are_in_nobodys_way) {
   (void)mark().read();
   write_text(state_ + "/space.mark-new", "123");
@@ -170,10 +187,10 @@ TEST_F(TokenMarkTest, members_of_a_group_share_theirs) {
       return TokenMark("space", state_, group).raise(number) ? 0 : 1;
     });
   };
-  EXPECT_EQ(raise_as(54321, 1), 0);
-  EXPECT_EQ(raise_as(54322, 2 * TokenMark::step), 0);
   EXPECT_EQ(raise_as(54321, 4 * TokenMark::step), 0);
-  EXPECT_EQ(TokenMark("space", state_, group).read().number, 5 * TokenMark::step);
+  EXPECT_EQ(raise_as(54322, 1), 0);
+  EXPECT_EQ(TokenMark("space", state_, group).read().number, 5 * TokenMark::step) << "the second one reads what the first one wrote";
+  EXPECT_EQ(raise_as(54322, 6 * TokenMark::step), 0);
   EXPECT_FALSE(mark().raise(8 * TokenMark::step)) << "what a group writes to is nothing for a user's own";
 }
 

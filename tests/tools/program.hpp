@@ -44,7 +44,7 @@ class Scratch {
 };
 
 struct Ended {
-  int exit = -1;    // -1: by a signal
+  int exit = -1;  // -1: by a signal
   int signal = 0;
   std::string out;
   std::string err;
@@ -101,9 +101,9 @@ struct Journal {
 [[nodiscard]] int overlaps(const Journal& journal);
 
 // Commands that this test program itself can be: see main() in program.cpp.
-[[nodiscard]] Arguments visitor(const std::string& journal_path);                 // writes its visit until it is killed
-[[nodiscard]] Arguments short_visitor(const std::string& journal_path);           // ... for a fifth of a millisecond
-[[nodiscard]] Arguments signal_counter(const std::string& path);  // notes each signal as a line; "ready" first; ends on SIGRTMIN
+[[nodiscard]] Arguments visitor(const std::string& journal_path);        // writes its visit until it is killed
+[[nodiscard]] Arguments short_visitor(const std::string& journal_path);  // ... for a fifth of a millisecond
+[[nodiscard]] Arguments signal_counter(const std::string& path);         // notes each signal as a line; "ready" first; ends on SIGRTMIN
 
 Arguments operator+(Arguments left, const Arguments& right);
 

@@ -22,6 +22,7 @@ class Holder {
     EXPECT_TRUE(eventually([&] { return access(scratch.path("held").c_str(), F_OK) == 0; }));
   }
   Process& process() { return process_; }
+  [[nodiscard]] const Process& process() const { return process_; }
 
  private:
   std::string sleep_ = unique_sleep();
@@ -220,13 +221,21 @@ TEST(Run, IgnoredSignalsAndTheMaskAreTheCallers) {
 
 TEST(Run, TheNextHolderIsToldThatTheOneBeforeDied) {
   const Scratch scratch;
-  Holder holder(scratch, "n");
-  const pid_t guard = holder.process().guard();
-  ASSERT_GT(guard, 0);
-  kill(guard, SIGKILL);
-  EXPECT_EQ(holder.process().wait().exit, 71);
-  EXPECT_EQ(run_to_end(scratch.run({"n", "sh", "-c", "echo $TENURE_ABANDONED"})).out, "1\n");
-  EXPECT_EQ(run_to_end(scratch.run({"n", "sh", "-c", "echo $TENURE_ABANDONED"})).out, "\n");
+  const Arguments ask = scratch.run({"n", "sh", "-c", "echo $TENURE_ABANDONED"});
+  {
+    Holder holder(scratch, "n");
+    const pid_t guard = holder.process().guard();
+    ASSERT_GT(guard, 0);
+    kill(guard, SIGKILL);
+    EXPECT_EQ(holder.process().wait().exit, 71);
+    EXPECT_EQ(run_to_end(ask).out, "1\n");
+    EXPECT_EQ(run_to_end(ask).out, "\n");
+  }
+  unlink(scratch.path("held").c_str());
+  const Holder holder(scratch, "n");
+  holder.process().send(SIGKILL);
+  EXPECT_EQ(run_to_end(ask).out, "1\n");
+  EXPECT_EQ(run_to_end(ask).out, "\n");
 }
 
 TEST(Run, HelpAndVersion) {

@@ -226,7 +226,7 @@ TEST_F(AtATerminal, AJobCanBeStoppedAndContinued) {
   const std::string mark = unique_sleep();
   Terminal terminal({"bash", "--norc", "--noprofile", "-i"});
   terminal.type("PS1=RE'ADY '\n");
-  ASSERT_TRUE(terminal.shows("\nREADY "));
+  ASSERT_TRUE(terminal.shows("READY "));
   for (const std::string stop : {"\x1a", ""}) {  // Ctrl-Z; and a command that stops itself
     const std::string command = stop.empty() ? "sh -c 'kill -STOP $$; exec sleep " + mark + "'" : "sleep " + mark;
     terminal.type(TENURE_PROGRAM " run --space " + scratch_.space() + " n " + command + "\n");

@@ -12,10 +12,14 @@ using std::chrono::seconds;
 TEST(Text, CleanTakesAwayWhatMovesATerminal) {
   EXPECT_EQ(clean("a\x1b[2Jb\nc\x7f"), "a?[2Jb?c?");
   EXPECT_EQ(clean("Grün 日本 🙂"), "Grün 日本 🙂");
-  EXPECT_EQ(clean("\xC2\x9B" "1m"), "?1m");             // a control character of one byte, in UTF-8
-  EXPECT_EQ(clean("a\xE2\x80\xAE" "b"), "a?b");          // turns the direction of writing
+  EXPECT_EQ(clean("\xC2\x9B"
+                  "1m"),
+            "?1m");  // a control character of one byte, in UTF-8
+  EXPECT_EQ(clean("a\xE2\x80\xAE"
+                  "b"),
+            "a?b");                                        // turns the direction of writing
   EXPECT_EQ(clean("\xFF\xC0\x80\xED\xA0\x80"), "??????");  // not UTF-8
-  EXPECT_EQ(clean("\xF0\x9F"), "??");                    // cut short
+  EXPECT_EQ(clean("\xF0\x9F"), "??");                      // cut short
 }
 
 TEST(Text, ShellWordsCanBePasted) {

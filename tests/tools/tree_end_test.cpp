@@ -23,7 +23,8 @@ const Manner manners[] = {
     {"background", "sleep MARK & sleep MARK & sleep MARK", 3},
     {"sessions of their own", "setsid sleep MARK & sleep MARK", 2},
     {"a daemon", "(setsid sleep MARK <&- >&- 2>&- &); sleep MARK", 2},
-    {"a daemon with nothing inherited", "(env -i setsid bash -c 'for d in {0..30}; do eval \"exec $d>&-\"; done; sleep MARK' &); sleep MARK", 2},
+    {"a daemon with nothing inherited",
+     "(env -i setsid bash -c 'for d in {0..30}; do eval \"exec $d>&-\"; done; sleep MARK' &); sleep MARK", 2},
     {"ignoring what can be ignored", "trap '' TERM HUP INT; sleep MARK & sleep MARK", 2},
     {"stopped", "sleep MARK & setsid sleep MARK & sleep MARK", 3, true},
 };
@@ -108,8 +109,8 @@ TEST_F(Strays, OfACommandThatEndsByItself) {
 }
 
 TEST_F(Strays, AreAskedBeforeTheyAreKilled) {
-  const std::string script = "sh -c 'trap \"echo asked; exit\" TERM; echo > " + scratch_.path("ready") + "; while :; do sleep 0.01; done' & while [ ! -e " +
-                             scratch_.path("ready") + " ]; do sleep 0.01; done";
+  const std::string script = "sh -c 'trap \"echo asked; exit\" TERM; echo > " + scratch_.path("ready") +
+                             "; while :; do sleep 0.01; done' & while [ ! -e " + scratch_.path("ready") + " ]; do sleep 0.01; done";
   const Ended ended = run_to_end(scratch_.run({"n", "--", "sh", "-c", script}));
   EXPECT_EQ(ended.exit, 0);
   EXPECT_EQ(ended.out, "asked\n");
@@ -120,6 +121,25 @@ TEST_F(Strays, ThatDoNotListenAreKilled) {
   EXPECT_EQ(run_to_end(scratch_.run({"--kill-after", "0.1", "n", "--", "sh", "-c", script})).exit, 4);
   EXPECT_EQ(count_left(mark_), 0);
 }
+
+// Forks and forgets as fast as it can; ends by itself after so many hops or children.
+class Forkers : public testing::TestWithParam<const char*> {};
+
+TEST_P(Forkers, AreCaught) {
+  const Scratch scratch;
+  const std::string mark = unique_sleep();
+  const std::string started = scratch.path("started");
+  Process process(scratch.run({"n", "--", "bash", "-c", GetParam(), "bash", mark, started}));
+  ASSERT_TRUE(eventually([&] { return access(started.c_str(), F_OK) == 0; }));
+  process.send(SIGKILL);
+  EXPECT_EQ(run_to_end(scratch.run({"-w", "20", "n", "true"})).exit, 0);
+  EXPECT_EQ(count_left(mark), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, Forkers,
+    testing::Values("for i in {1..500}; do sleep $1 & [ $i = 50 ] && echo > $2; done; wait",
+                    "hop() { [ $1 = 50 ] && echo > $3; [ $1 -lt 5000 ] && (hop $(($1 + 1)) $2 $3 &) ; }; hop 1 $1 $2; sleep $1"));
 
 // Those who forked before exec turned them into this program are nobody's business.
 TEST_F(Strays, OfTheCallerAreLeftAlone) {
@@ -136,6 +156,7 @@ TEST_F(Strays, OfTheCallerAreLeftAlone) {
   kill(guard, SIGKILL);
   const Ended ended = process.wait();
   EXPECT_EQ(ended.exit, 71);
+  EXPECT_TRUE(eventually([this] { return count_left(mark_) <= 1; }));
   EXPECT_EQ(count_left(mark_), 1);
   kill(std::atoi(ended.out.c_str()), SIGKILL);
 }

@@ -50,7 +50,7 @@ class TENURE_API Lease {
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
   ~Lease() {
-    if (parts_.core != nullptr) release();
+    if (parts_.core != nullptr) drop();
   }
 
   // The fencing token of this grant; 0 once released.
@@ -117,6 +117,7 @@ class TENURE_API Lease {
                made.past} {}
 
  private:
+  void drop() noexcept;  // release(), of an object that ends
 
   Parts parts_;
 };
