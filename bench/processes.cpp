@@ -67,8 +67,6 @@ void Child::wait_until_asleep() const {
   });
 }
 
-std::uint64_t own_processor_ns() { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
-
 void run_on(int processor) {
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -55,8 +55,6 @@ class Child {
   pid_t id_;
 };
 
-[[nodiscard]] std::uint64_t own_processor_ns();
-
 void run_on(int processor);  // this thread, and those that it starts
 [[nodiscard]] int processors();
 

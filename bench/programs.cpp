@@ -34,7 +34,9 @@ std::string output_of(const std::vector<std::string>& words) {
   close(ends[1]);
   std::string text;
   std::array<char, 4096> buffer{};
-  for (ssize_t count = 0; (count = read(ends[0], buffer.data(), buffer.size())) > 0;) text.append(buffer.data(), static_cast<std::size_t>(count));
+  for (ssize_t count = 0; (count = read(ends[0], buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
   close(ends[0]);
   int status = 0;
   if (waitpid(child, &status, 0) < 0 || status != 0) fail(words[0]);
@@ -51,7 +53,8 @@ ProgramCost cost_of_program(const std::vector<std::string>& words) {
   if (wait4(child, &status, 0, &usage) < 0) fail("wait4");
   const std::uint64_t end_ns = now_ns();
   close(nowhere);
-  return {static_cast<double>(end_ns - begin_ns), static_cast<double>(usage.ru_maxrss) * 1024, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
+  const int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return {static_cast<double>(end_ns - begin_ns), static_cast<double>(usage.ru_maxrss) * 1024, exit_status};
 }
 
 }  // namespace tenure::bench

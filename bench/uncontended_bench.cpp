@@ -14,7 +14,7 @@ namespace tenure::bench {
 namespace {
 
 constexpr int rounds = 301;
-constexpr int batch = 10'000;  // short beside a turn of the scheduler, which other work takes away from one round then, not from all
+constexpr int batch = 10'000;  // short beside a time slice, so that what other work takes away is missing from few rounds
 
 double try_acquire_ns(const Name& name, Terms terms = {}) {
   return ns_each(batch, [&] {

@@ -76,10 +76,10 @@ struct BellThread::Chain {
   std::size_t bytes;
   char* shadow = nullptr;
   std::atomic<uint32_t> turn{not_started};
-  bool broken = false;   // the thread didn't answer in time
+  bool broken = false;  // the thread didn't answer in time
   uint32_t armed = 0;
-  uint32_t thread_id = 0;                         // written by the thread
-  std::atomic<uint32_t>* requested = nullptr;     // read by the thread during link_request
+  uint32_t thread_id = 0;                      // written by the thread
+  std::atomic<uint32_t>* requested = nullptr;  // read by the thread during link_request
   pthread_t thread{};
 
   Chain(Chain* before, uint64_t of_generation, char* bells, std::size_t bells_bytes)
@@ -89,9 +89,7 @@ struct BellThread::Chain {
   [[nodiscard]] uintptr_t node_of(const std::atomic<uint32_t>& bell) const {
     return head() + head_bytes + static_cast<uintptr_t>(reinterpret_cast<const char*>(&bell) - base);
   }
-  [[nodiscard]] uintptr_t next_of(uintptr_t node) const {
-    return upper_half(head()) | lower_half(node).load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] uintptr_t next_of(uintptr_t node) const { return upper_half(head()) | lower_half(node).load(std::memory_order_relaxed); }
   [[nodiscard]] bool contains(const std::atomic<uint32_t>& bell) const {
     const char* at = reinterpret_cast<const char*>(&bell);
     return at >= base && at + sizeof bell <= base + bytes;

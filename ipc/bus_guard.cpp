@@ -50,14 +50,14 @@ void on_bus_error(int signal_number, siginfo_t* information, void* context) {
   if (previous_action.sa_handler == SIG_IGN && !from_memory) return;
   if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) return previous_action.sa_handler(signal_number);
   // The default: the instruction is repeated, or the signal sent again, and ends the process this time.
-  struct sigaction default_action {};
+  struct sigaction default_action{};
   default_action.sa_handler = SIG_DFL;
   sigaction(signal_number, &default_action, nullptr);
   if (!from_memory) raise(signal_number);
 }
 
 void install_handler() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
   sigemptyset(&action.sa_mask);

@@ -43,7 +43,7 @@ KernelAbilities probe() {
   abilities.wipe_on_fork = madvise(nullptr, 0, wipe_on_fork_advice) == 0;                    // nothing to do
   const Descriptor directory(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (directory.is_open()) {
-    struct flock lock {};
+    struct flock lock{};
     lock.l_type = F_WRLCK;
     lock.l_len = 1;
     // EBADF: a descriptor of O_PATH can't be locked; EINVAL: no such command.
@@ -91,8 +91,7 @@ WaitResult sleep_on(const std::atomic<uint32_t>& word, uint32_t expected, uint64
 
 std::optional<WaitResult> sleep_on_any(std::span<const FutexWaiter> waiters, uint64_t timeout_ns) {
   const timespec until = to_timespec(clock_ns(CLOCK_MONOTONIC) + std::min(timeout_ns, sleep_max_ns));  // futex_waitv: absolute only
-  const long result =
-      syscall(futex_waitv_number, waiters.data(), static_cast<unsigned>(waiters.size()), 0, &until, CLOCK_MONOTONIC);
+  const long result = syscall(futex_waitv_number, waiters.data(), static_cast<unsigned>(waiters.size()), 0, &until, CLOCK_MONOTONIC);
   if (result >= 0) return WaitResult::woken;
   if (errno == ENOSYS || errno == EPERM) return std::nullopt;
   return failed_sleep(timeout_ns);
@@ -117,7 +116,7 @@ bool register_robust_list(RobustListHead* head) {
 }
 
 LockOutcome lock_byte(int descriptor, uint64_t byte, LockKind kind) {
-  struct flock lock {};
+  struct flock lock{};
   lock.l_type = kind == LockKind::write ? F_WRLCK : kind == LockKind::read ? F_RDLCK : F_UNLCK;
   lock.l_whence = SEEK_SET;
   lock.l_start = static_cast<off_t>(byte);
@@ -131,7 +130,7 @@ LockOutcome lock_byte(int descriptor, uint64_t byte, LockKind kind) {
 }
 
 bool is_write_locked(int descriptor, uint64_t byte) {
-  struct flock lock {};
+  struct flock lock{};
   lock.l_type = F_RDLCK;  // a reader of the file may lock it for reading: that must not look like life
   lock.l_whence = SEEK_SET;
   lock.l_start = static_cast<off_t>(byte);
@@ -167,20 +166,22 @@ long read_small_file(const char* path, char* buffer, std::size_t size) {
 
 // What can be proven: the initial time namespace has an inode number that is a constant of the kernel, and its offset is 0. Elsewhere
 // /proc/self/timens_offsets tells the offsets of the namespace that this process's CHILDREN are born into, which is its own as long as the
-// two are the same file. A process that has entered one and then unshared another has no source for its own offset: the clocks, /proc/uptime
-// and btime of /proc/stat are all shifted, and the real-time clock may be set by anybody at any time, so it proves nothing.
+// two are the same file. A process that has entered one and then unshared another has no source for its own offset: the clocks,
+// /proc/uptime and btime of /proc/stat are all shifted, and the real-time clock may be set by anybody at any time, so it proves nothing.
 Opened<std::int64_t> boottime_offset_ns() {
-  struct stat own {};
+  struct stat own{};
   if (stat("/proc/self/ns/time", &own) != 0) {
     if (access("/proc/self/ns/pid", F_OK) == 0) return std::int64_t{0};  // a kernel without time namespaces
     return OpenFault{FaultCode::configuration, formatted("Can't read /proc/self/ns (%s), which tells whether this process's clock is "
-                                                         "shifted by a time namespace. Mount /proc here.", std::strerror(errno))};
+                                                         "shifted by a time namespace. Mount /proc here.",
+                                                         std::strerror(errno))};
   }
   if (own.st_ino == initial_time_namespace) return std::int64_t{0};
-  struct stat of_children {};
+  struct stat of_children{};
   if (stat("/proc/self/ns/time_for_children", &of_children) != 0 || of_children.st_ino != own.st_ino) {
-    return OpenFault{FaultCode::configuration, "This process is in one time namespace and has unshared another one for its children, so "
-                                               "the offset of its own clock can't be known. Use Tenure from a child process."};
+    return OpenFault{FaultCode::configuration,
+                     "This process is in one time namespace and has unshared another one for its children, so "
+                     "the offset of its own clock can't be known. Use Tenure from a child process."};
   }
   char text[256];
   if (read_small_file("/proc/self/timens_offsets", text, sizeof text) < 0) {
@@ -200,7 +201,8 @@ Opened<BootId> boot_id() {
   char text[64];
   if (read_small_file(path, text, sizeof text) < 0) {
     return OpenFault{FaultCode::configuration, formatted("Can't read %s (%s), which tells a segment of this boot from an older one. "
-                                                         "Mount /proc here.", path, std::strerror(errno))};
+                                                         "Mount /proc here.",
+                                                         path, std::strerror(errno))};
   }
   uint64_t halves[2] = {0, 0};
   int digits = 0;

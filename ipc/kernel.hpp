@@ -35,7 +35,8 @@ struct FutexWaiter {
 };
 inline constexpr std::uint32_t futex_word_is_32_bits = 2;  // FUTEX_32, not private
 
-// Each sleeps at most `timeout_ns`; ~0 is for ever. `woken` also for a signal, and for an error, after a short sleep, so that no caller's loop spins.
+// Each sleeps at most `timeout_ns`; ~0 is for ever. `woken` also for a signal, and for an error, after a short sleep, so that no caller's
+// loop spins.
 [[nodiscard]] core::WaitResult sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t expected, std::uint64_t timeout_ns);
 // nullopt: the system call is not there.
 [[nodiscard]] std::optional<core::WaitResult> sleep_on_any(std::span<const FutexWaiter> waiters, std::uint64_t timeout_ns);

@@ -27,7 +27,7 @@ int make_unnamed(const Place& place, const std::string& name, UnnamedFile& file)
 }
 
 int set_owner_and_mode(const Place& place, int descriptor) {
-  struct stat facts {};
+  struct stat facts{};
   if (fstat(descriptor, &facts) != 0) return errno;
   if (place.group != no_group && facts.st_gid != place.group && fchown(descriptor, static_cast<uid_t>(-1), place.group) != 0) return errno;
   return fchmod(descriptor, place.file_mode()) == 0 ? 0 : errno;  // whatever the umask was

@@ -22,14 +22,15 @@ struct FileSystem {
 };
 // Where two processes of this host that map a file share its memory, and locks of bytes hold between them.
 constexpr FileSystem shareable[] = {
-    {0x0102'1994, "tmpfs"}, {0x8584'58F6, "ramfs"}, {0x0000'EF53, "ext"},  {0x5846'5342, "XFS"},      {0x9123'683E, "btrfs"},
+    {0x0102'1994, "tmpfs"}, {0x8584'58F6, "ramfs"},    {0x0000'EF53, "ext"}, {0x5846'5342, "XFS"},       {0x9123'683E, "btrfs"},
     {0xF2F5'2010, "F2FS"},  {0xCA45'1A4E, "bcachefs"}, {0x2FC1'2FC1, "ZFS"}, {0x794C'7630, "overlayfs"},
 };
 // overlayfs: what we make lies in the upper layer, and is opened for writing from the start, so all openers get the same file.
 constexpr FileSystem known_unfit[] = {
-    {0x0000'6969, "NFS"},  {0xFF53'4D42, "CIFS"}, {0xFE53'4D42, "SMB2"}, {0x0000'517B, "SMB"},    {0x0102'1997, "9p"},
-    {0x6573'5546, "FUSE or virtiofs"}, {0x00C3'6400, "Ceph"}, {0x5346'414F, "AFS"}, {0x7461'636F, "OCFS2"}, {0x0116'1970, "GFS2"},
-    {0x0BD0'0BD0, "Lustre"}, {0x786F'4256, "VirtualBox's shared folder"},
+    {0x0000'6969, "NFS"},  {0xFF53'4D42, "CIFS"},   {0xFE53'4D42, "SMB2"},
+    {0x0000'517B, "SMB"},  {0x0102'1997, "9p"},     {0x6573'5546, "FUSE or virtiofs"},
+    {0x00C3'6400, "Ceph"}, {0x5346'414F, "AFS"},    {0x7461'636F, "OCFS2"},
+    {0x0116'1970, "GFS2"}, {0x0BD0'0BD0, "Lustre"}, {0x786F'4256, "VirtualBox's shared folder"},
 };
 
 OpenFault fault(FaultCode code, std::string message) { return {code, std::move(message)}; }
@@ -79,7 +80,7 @@ bool is_in_group(gid_t group) {
 
 // Whether others could put something of theirs where our directory belongs, or take it away.
 std::string why_parent_is_unsafe(const std::string& parent) {
-  struct stat facts {};
+  struct stat facts{};
   if (stat(parent.c_str(), &facts) != 0) return formatted("%s: %s.", parent.c_str(), std::strerror(errno));
   if (!S_ISDIR(facts.st_mode)) return formatted("%s is not a directory.", parent.c_str());
   if (facts.st_uid != 0 && facts.st_uid != geteuid()) {
@@ -99,7 +100,7 @@ Opened<Descriptor> open_directory(const std::string& path, bool make, gid_t grou
   if (directory.is_open()) return directory;
   if (errno != ENOENT || !make) {
     // With O_DIRECTORY the kernel says ENOTDIR of a link; say which of the two it is.
-    struct stat facts {};
+    struct stat facts{};
     const int error = errno;
     const bool is_link = error == ENOTDIR && lstat(path.c_str(), &facts) == 0 && S_ISLNK(facts.st_mode);
     return fault_of_error("open the directory", path, is_link ? ELOOP : error);
@@ -122,7 +123,7 @@ OpenFault not_permitted(const std::string& path, const std::string& why) {
 
 // Owner, mode and group of an open directory.
 Opened<Place> checked_place(const std::string& path, Descriptor directory, bool may_be_of_group) {
-  struct stat facts {};
+  struct stat facts{};
   if (fstat(directory.get(), &facts) != 0) return fault_of_error("examine", path, errno);
   Place place{path, std::move(directory), no_group};
   if ((facts.st_mode & S_IWOTH) != 0) {
@@ -136,7 +137,8 @@ Opened<Place> checked_place(const std::string& path, Descriptor directory, bool 
     place.group = facts.st_gid;
   } else if (facts.st_uid != geteuid() && facts.st_uid != 0) {
     return not_permitted(path, formatted("it belongs to user %u, and this is user %u. Run as that user, or share it with a group "
-                                         "(mode 2770).", facts.st_uid, geteuid()));
+                                         "(mode 2770).",
+                                         facts.st_uid, geteuid()));
   }
   const std::string unfit = why_not_shareable(place.directory.get());
   if (!unfit.empty()) return fault(FaultCode::configuration, formatted("%s can't hold a space: ", path.c_str()) + unfit);
@@ -148,7 +150,7 @@ Opened<Place> default_place(const std::string& path, bool make) {
   if (!unsafe.empty()) return fault(FaultCode::cannot_open, unsafe);
   Opened<Descriptor> directory = open_directory(path, make, no_group);
   if (const OpenFault* failed = fault_in(directory)) return *failed;
-  struct stat facts {};
+  struct stat facts{};
   if (fstat(std::get<Descriptor>(directory).get(), &facts) != 0) return fault_of_error("examine", path, errno);
   if (facts.st_uid != geteuid()) {
     return not_permitted(path, formatted("it belongs to user %u, and this is user %u.", facts.st_uid, geteuid()));
@@ -171,7 +173,7 @@ Opened<Places> default_places(bool make) {
       places.usable.push_back(std::move(std::get<Place>(place)));
       continue;
     }
-    struct stat facts {};
+    struct stat facts{};
     const bool is_own = lstat(path.c_str(), &facts) == 0 && facts.st_uid == geteuid();
     // `configuration` is the file system, which is the same for every process: nobody has a space there.
     if (is_own && failed->code != FaultCode::configuration) return *failed;
@@ -196,15 +198,17 @@ bool is_space_name(const std::string& name) {
 }
 
 std::string why_not_shareable(int descriptor) {
-  struct statfs facts {};
+  struct statfs facts{};
   if (fstatfs(descriptor, &facts) != 0) return formatted("its file system can't be told: %s.", std::strerror(errno));
   const auto type = static_cast<std::uint32_t>(facts.f_type);
   const auto is_type = [type](const FileSystem& candidate) { return candidate.type == type; };
   if (std::any_of(std::begin(shareable), std::end(shareable), is_type)) return "";
   const auto* unfit = std::find_if(std::begin(known_unfit), std::end(known_unfit), is_type);
   const std::string name = unfit != std::end(known_unfit) ? unfit->name : formatted("an unknown file system (type 0x%X)", type);
-  return formatted("it lies on %s, where memory and locks are not known to be shared by all processes. Name a directory on a local file "
-                   "system, such as one below /run.", name.c_str());
+  return formatted(
+      "it lies on %s, where memory and locks are not known to be shared by all processes. Name a directory on a local file "
+      "system, such as one below /run.",
+      name.c_str());
 }
 
 }  // namespace tenure::ipc

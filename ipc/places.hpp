@@ -36,7 +36,7 @@ struct Place {
 [[nodiscard]] std::vector<std::string> default_place_paths(uid_t user);
 
 struct Places {
-  std::vector<Place> usable;         // in order
+  std::vector<Place> usable;        // in order
   std::vector<OpenFault> unusable;  // why the others are not
 };
 

@@ -45,7 +45,7 @@ ProcessFacts own_process_facts(std::int64_t boottime_offset_ns) {
   facts.start_ticks = own_start_ticks();
   const std::int64_t tick_ns = 1'000'000'000 / sysconf(_SC_CLK_TCK);
   if (facts.start_ticks != 0) facts.start_ticks -= static_cast<std::uint64_t>(boottime_offset_ns / tick_ns);
-  struct stat namespace_file {};
+  struct stat namespace_file{};
   if (stat("/proc/self/ns/pid", &namespace_file) == 0) facts.pid_namespace = namespace_file.st_ino;
   read_own_command(facts.command);
   return facts;

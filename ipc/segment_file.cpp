@@ -33,13 +33,14 @@ struct CheckedFile {
 
 std::optional<OpenFault> fault_in_options(const SpaceOptions& options) {
   if (!is_space_name(options.space)) {
-    return OpenFault{FaultCode::configuration,
-                     formatted("\"%s\" is no name for a space: 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot.", options.space.c_str())};
+    return OpenFault{
+        FaultCode::configuration,
+        formatted("\"%s\" is no name for a space: 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot.", options.space.c_str())};
   }
   if (!core::is_possible(options.capacity)) {
-    return OpenFault{FaultCode::configuration, formatted("A space can't have %u names and %u sessions: at most %u and %u, at least one.",
-                                                         options.capacity.names, options.capacity.sessions, core::names_max,
-                                                         core::sessions_max)};
+    return OpenFault{FaultCode::configuration,
+                     formatted("A space can't have %u names and %u sessions: at most %u and %u, at least one.", options.capacity.names,
+                               options.capacity.sessions, core::names_max, core::sessions_max)};
   }
   if (options.group != no_group && options.directory.empty()) {
     return OpenFault{FaultCode::configuration, "A space of a group needs a directory of its own: name one."};
@@ -74,8 +75,8 @@ OpenFault no_space_there(const SpaceOptions& options, const std::string& where) 
 }
 
 OpenFault keeps_vanishing(const std::string& path) {
-  return {FaultCode::try_later, formatted("Somebody deletes or replaces %s or its lock file again and again. Stop that, then try again.",
-                                          path.c_str())};
+  return {FaultCode::try_later,
+          formatted("Somebody deletes or replaces %s or its lock file again and again. Stop that, then try again.", path.c_str())};
 }
 
 // The places that can be used, each with its lock file open.
@@ -99,7 +100,8 @@ Opened<Sites> sites_of(const SpaceOptions& options) {
     if (fault != nullptr && (has_table || !options.directory.empty())) return *fault;
     if (has_table) {
       return OpenFault{FaultCode::unusable, formatted("%s has lost its lock file %s: somebody deleted it. It can be made anew when no "
-                                                      "process uses the space.", site->table_path().c_str(), site->lock_path().c_str())};
+                                                      "process uses the space.",
+                                                      site->table_path().c_str(), site->lock_path().c_str())};
     }
     reasons += fault != nullptr ? fault->message + ' ' : formatted("None in %s. ", site->place().path.c_str());
   }
@@ -251,8 +253,9 @@ std::optional<OpenFault> SegmentFile::renew_after_fork() {
   if (const OpenFault* fault = fault_in(moment)) return *fault;
   for (const std::unique_ptr<Site>& site : state_->sites) {
     if (!site->reopen_lock() || lock_byte(site->lock(), presence_byte, LockKind::read) != LockOutcome::done) {
-      return OpenFault{FaultCode::unusable, formatted("%s was deleted or replaced while this process's parent used it. Open the space anew.",
-                                                      site->lock_path().c_str())};
+      return OpenFault{
+          FaultCode::unusable,
+          formatted("%s was deleted or replaced while this process's parent used it. Open the space anew.", site->lock_path().c_str())};
     }
   }
   if (!is_in_place()) {

@@ -7,8 +7,8 @@
 //     byte 1       presence: locked for reading, in all places, by every process that has the segment open
 //     byte 16 + i  session slot i: locked for writing, in the segment's place only
 //
-// TWO SEGMENTS OF ONE SPACE must never be live at once. A maker therefore first gets byte 1 for writing in every place, which it can't while
-// anybody has a segment of this space open, even one whose directory was deleted, as long as one place is left; and looks through
+// TWO SEGMENTS OF ONE SPACE must never be live at once. A maker therefore first gets byte 1 for writing in every place, which it can't
+// while anybody has a segment of this space open, even one whose directory was deleted, as long as one place is left; and looks through
 // /proc/*/maps for a process that has one open whose every file was deleted. Either is refused with the processes' ids.
 //
 // A segment is complete before it has a name (O_TMPFILE, then linkat); so whoever finds one finds all of it. One of an earlier boot, of
@@ -38,12 +38,12 @@ inline constexpr std::uint64_t slot_byte_first = 16;
 
 struct SpaceOptions {
   std::string space = "default";
-  std::string directory;        // empty: the default places of the effective user
-  std::string state_directory;  // of the token mark; empty: see token_mark.hpp
-  core::Capacity capacity;      // of a segment that has to be made; an existing one keeps its own
-  bool create = true;           // false: only open what is there
-  gid_t group = no_group;       // makes `directory`, if it is missing, for this group; needs `directory`
-  bool guard_bus_errors = true;  // install the handler of bus_guard.hpp
+  std::string directory;                      // empty: the default places of the effective user
+  std::string state_directory;                // of the token mark; empty: see token_mark.hpp
+  core::Capacity capacity;                    // of a segment that has to be made; an existing one keeps its own
+  bool create = true;                         // false: only open what is there
+  gid_t group = no_group;                     // makes `directory`, if it is missing, for this group; needs `directory`
+  bool guard_bus_errors = true;               // install the handler of bus_guard.hpp
   std::uint64_t patience_ns = 5'000'000'000;  // for somebody else who is making the segment
 };
 

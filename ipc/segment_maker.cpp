@@ -69,7 +69,7 @@ int write_segment(int descriptor, const core::SegmentIdentity& identity) {
 OpenFault cannot_make_table(const Site& site, int error, std::uint64_t bytes) {
   const std::string path = site.table_path();
   if (error == ENOSPC || error == EDQUOT) {
-    struct statvfs room {};
+    struct statvfs room{};
     const bool known = fstatvfs(site.place().directory.get(), &room) == 0;
     const unsigned long long free_kib = known ? static_cast<unsigned long long>(room.f_bavail) * room.f_frsize / 1024 : 0;
     return {FaultCode::cannot_create, formatted("No room for %s: it takes %llu KiB, and %llu KiB are free. Free some there, make a smaller "
@@ -117,15 +117,16 @@ void ByteEverywhere::release() {
 }
 
 OpenFault cannot_lock(const Site& site, int error) {
-  return {FaultCode::system_error, formatted("Can't lock a byte of %s: %s. Tenure needs F_OFD_SETLK, Linux 3.15.", site.lock_path().c_str(),
-                                             std::strerror(error))};
+  return {FaultCode::system_error,
+          formatted("Can't lock a byte of %s: %s. Tenure needs F_OFD_SETLK, Linux 3.15.", site.lock_path().c_str(), std::strerror(error))};
 }
 
 OpenFault maker_is_busy(const Site& site, const std::string& space) {
   const long maker = site.noted_maker();
   const std::string who = maker > 0 ? formatted("process %ld (by its own note)", maker) : std::string("another process");
   return {FaultCode::try_later, formatted("%s has been making space %s for too long, and holds %s. It may be stopped: continue or end it, "
-                                          "then try again.", who.c_str(), space.c_str(), site.lock_path().c_str())};
+                                          "then try again.",
+                                          who.c_str(), space.c_str(), site.lock_path().c_str())};
 }
 
 Opened<Made> make_segment(const MakeRequest& request) {

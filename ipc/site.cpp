@@ -26,11 +26,13 @@ OpenFault cannot_open(const std::string& path, int error) {
     case ELOOP: return {FaultCode::unusable, formatted("%s is a symbolic link, which is never followed. Remove it.", path.c_str())};
     case EROFS:
       return {FaultCode::cannot_open, formatted("%s is on a file system that is read-only here. In a systemd unit, set ReadWritePaths= to "
-                                                "its directory; in a container, mount it writable.", path.c_str())};
+                                                "its directory; in a container, mount it writable.",
+                                                path.c_str())};
     case EACCES:
     case EPERM:
       return {FaultCode::not_permitted, formatted("User %u may not open %s (%s). Run as its owner, or share its directory with a group "
-                                                  "(mode 2770).", geteuid(), path.c_str(), std::strerror(error))};
+                                                  "(mode 2770).",
+                                                  geteuid(), path.c_str(), std::strerror(error))};
     case EISDIR: return {FaultCode::unusable, formatted("%s is a directory. Remove it.", path.c_str())};
     default: return {FaultCode::system_error, formatted("Can't open %s: %s.", path.c_str(), std::strerror(error))};
   }
@@ -84,7 +86,7 @@ Opened<bool> Site::open_lock(bool make) {
     open = open_lock_file();
   }
   if (!open) return cannot_open(lock_path(), errno);
-  struct stat facts {};
+  struct stat facts{};
   if (fstat(lock_.get(), &facts) != 0) return cannot_open(lock_path(), errno);
   const std::string untrusted = why_untrusted(facts, place_);
   if (!untrusted.empty()) return OpenFault{FaultCode::not_permitted, formatted("%s %s", lock_path().c_str(), untrusted.c_str())};
@@ -106,19 +108,21 @@ void Site::keep_cleaners_away() {
 bool Site::reopen_lock() {
   lock_.reset();  // still open after a bare clone(2)
   kept_directory_.reset();
-  struct stat facts {};
+  struct stat facts{};
   if (!open_lock_file() || fstat(lock_.get(), &facts) != 0 || facts.st_ino != lock_inode_) return false;
   keep_cleaners_away();
   return true;
 }
 
 bool Site::is_in_place() const {
-  const auto same = [](const struct stat& one, const struct stat& other) { return one.st_ino == other.st_ino && one.st_dev == other.st_dev; };
-  struct stat open_now {};
-  struct stat by_path {};
+  const auto same = [](const struct stat& one, const struct stat& other) {
+    return one.st_ino == other.st_ino && one.st_dev == other.st_dev;
+  };
+  struct stat open_now{};
+  struct stat by_path{};
   if (fstat(place_.directory.get(), &open_now) != 0 || lstat(place_.path.c_str(), &by_path) != 0 || !same(open_now, by_path)) return false;
-  return fstat(lock_.get(), &open_now) == 0 &&
-         fstatat(place_.directory.get(), lock_name_.c_str(), &by_path, AT_SYMLINK_NOFOLLOW) == 0 && same(open_now, by_path);
+  return fstat(lock_.get(), &open_now) == 0 && fstatat(place_.directory.get(), lock_name_.c_str(), &by_path, AT_SYMLINK_NOFOLLOW) == 0 &&
+         same(open_now, by_path);
 }
 
 void Site::note_maker() const {
@@ -172,7 +176,7 @@ Opened<Finding> find_segment(const Sites& sites, const Moment& moment) {
 
 bool is_still_there(const Sites& sites, const Finding& finding) {
   const Site& site = *sites[finding.site];
-  struct stat now {};
+  struct stat now{};
   if (fstatat(site.place().directory.get(), site.table_name().c_str(), &now, AT_SYMLINK_NOFOLLOW) != 0) return false;
   return now.st_ino == finding.facts.st_ino && now.st_dev == finding.facts.st_dev && now.st_size == finding.facts.st_size;
 }

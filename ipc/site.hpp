@@ -65,14 +65,14 @@ using Sites = std::vector<std::unique_ptr<Site>>;
 // What was found where a segment may lie.
 struct Finding {
   enum class Kind : std::uint8_t {
-    none,       // no file
-    sound,      // a segment that can be attached to
+    none,        // no file
+    sound,       // a segment that can be attached to
     replaceable  // one that can't, and is to be replaced when nobody has it open; `fault` is for when somebody has
   };
   Kind kind = Kind::none;
   std::size_t site = 0;
   Descriptor file;
-  struct stat facts {};
+  struct stat facts{};
   core::SegmentIdentity identity;
   OpenFault fault;
 };

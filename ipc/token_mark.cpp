@@ -35,7 +35,8 @@ bool home_directory(uid_t user, PathBuffer& path) {
   passwd* found = nullptr;
   char buffer[4096];
   if (getpwuid_r(user, &entry, buffer, sizeof buffer, &found) != 0 || found == nullptr) return false;
-  return found->pw_dir != nullptr && found->pw_dir[0] == '/' && fits(std::snprintf(path, path_bytes, "%s/.local/state/tenure", found->pw_dir));
+  return found->pw_dir != nullptr && found->pw_dir[0] == '/' &&
+         fits(std::snprintf(path, path_bytes, "%s/.local/state/tenure", found->pw_dir));
 }
 
 // Makes the missing ones of the last `levels` components.
@@ -138,7 +139,7 @@ struct TokenMark::Directory {
       descriptor = Descriptor(::open(path, flags));
     }
     error = descriptor.is_open() ? 0 : errno;
-    struct stat facts {};
+    struct stat facts{};
     if (error != 0 || fstat(descriptor.get(), &facts) != 0) return;
     const bool shared_as_meant = mark.group_ != no_group && facts.st_gid == mark.group_;
     const bool owned = facts.st_uid == mark.user_ || facts.st_uid == 0 || shared_as_meant;
@@ -180,8 +181,10 @@ TokenMark::Reading TokenMark::read() {
   }
   // What a damaged mark said is lost, so this time nothing vouches for the tokens but the clock.
   reading.durable = reading.durable && !damaged;
-  if (reading.durable) reading.reason.clear();
-  else if (reading.reason.empty()) reading.reason = "No directory for it could be named.";
+  if (reading.durable)
+    reading.reason.clear();
+  else if (reading.reason.empty())
+    reading.reason = "No directory for it could be named.";
   return reading;
 }
 

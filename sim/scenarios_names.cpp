@@ -24,7 +24,7 @@ static_assert(long_names[0].size() > core::name_bytes_inline && long_names[1].si
 
 }  // namespace
 
-NamesScenario::NamesScenario(const NameTraffic& shape) : shape_(shape), model_(shape.processes + 1) {}
+NamesScenario::NamesScenario(const NameTraffic& shape) : shape_(shape), model_(shape.processes + 1), second_model_(1) {}
 
 std::string_view NamesScenario::name_at(std::uint32_t name) const {
   return name < shape_.long_names ? long_names[name] : short_names[name];
@@ -174,6 +174,9 @@ void NamesScenario::check(World& world) {
   std::array<TableModel::Known, names_max> known;
   for (std::uint32_t i = 0; i < shape_.names; ++i) known[i] = {name_at(i), oracle_[i].last_token()};
   model_.judge_remains(world, {known.data(), shape_.names});
+  if (!shape_.recreates) return;
+  second_model_.reset(world, world.token_mark());
+  second_model_.judge_remains(world, {known.data(), shape_.names}, 0);
 }
 
 }  // namespace tenure::sim

@@ -22,6 +22,7 @@ struct NameTraffic {
   std::uint64_t counter = 0;      // with this counter
   bool removes = false;           // some operations remove a name
   bool timeouts = false;          // some waits are given up
+  bool recreates = false;         // the segment is then lost, the clock is set back, and a new segment starts above the durable mark
   std::uint64_t bound_ns = 2'000'000'000;
   std::uint32_t deaths_excused = 2;  // see Contention
   Config config;
@@ -60,6 +61,7 @@ class NamesScenario final : public Scenario {
 
   NameTraffic shape_;
   TableModel model_;
+  TableModel second_model_;
   SimPlatform platform_;
   std::array<LeaseOracle, names_max> oracle_;
   std::array<Wish, World::threads_max> wish_;

@@ -23,7 +23,7 @@ void ContentionScenario::setup(World& world) {
   kills_ = 0;
   successors_left_ = shape_.successors;
   successors_due_ = 0;
-  wish_.fill({nobody, core::no_index});
+  wish_.fill({});
   for (auto& word : cancelled_) word.store(0);
   for (std::uint32_t i = 0; i < shape_.leases; ++i) name_[i] = {model_.preset_name(lease_names[i]), {}, false, 0};
   for (std::uint32_t i = 0; i < shape_.processes; ++i) spawn_member(world, !shape_.late_sessions);
@@ -69,11 +69,13 @@ void ContentionScenario::register_and_work(World& world) {
 }
 
 void ContentionScenario::work(World& world, std::uint32_t thread) {
+  if (thread == 1) session_[world.this_process()].second_thread = world.this_thread();
   const std::uint32_t slot = session_[world.this_process()].slot;
   const Seat seat{slot * core::holds_per_session + thread * holds_of_thread, slot * core::waits_per_session + thread};
   if (shape_.script != nullptr) return play(world, seat);
   for (std::uint32_t i = 0; i < shape_.operations; ++i) {
     if (shape_.sweeps && world.choose(4) == 0 && model_.sessions().sweep() != 0) world.sometimes("a sweep cleaned");
+    if (shape_.drops_bytes && world.choose(4) == 0) platform_.free_byte(slot);
     if (successors_due_ != 0 && world.choose(2) == 0) spawn_successors(world);
     operate(world, seat, thread);
     if (model_.lease_held_by(seat.hold) != core::no_index) world.fail("orphan", "a word names a record that holds nothing");
@@ -108,10 +110,12 @@ void ContentionScenario::operate(World& world, Seat seat, std::uint32_t thread) 
   const Terms terms{thread == 1 && shape_.second_ttl_ns != 0 ? shape_.second_ttl_ns : shape_.ttl_ns, core::HoldKind::user};
   Grant grant;
   world.begin_wait();
+  wish(world, lease);
   const Acquired result = acquire(world, seat, lease, terms, grant);
   wish_[world.this_thread()].lease = core::no_index;
   switch (result) {
     case Acquired::granted:
+      check_order(world);
       world.end_wait(shape_.bound_ns);
       hold(world, name, grant, terms);
       return;
@@ -147,8 +151,39 @@ Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t leas
   if (way == 3) patience.until_ns = platform_.boottime_ns() + (world.config().step_ns << (4 + world.choose(6)));
   if (shape_.script != nullptr && role(world).patience_ns != 0) patience.until_ns = platform_.boottime_ns() + role(world).patience_ns;
   if (shape_.cancels) patience.cancelled = &cancelled_[world.this_process()];
-  wish_[world.this_thread()] = {world.this_process(), lease};
+  patience.context = &wish_[world.this_thread()];
+  patience.queued = [](void* context, std::uint32_t) { ++static_cast<Wish*>(context)->sleeps; };
   return leases.acquire(handle, seat, terms, patience, grant);
+}
+
+core::WaitKey ContentionScenario::key_of(ThreadId thread) {
+  const Session& session = session_[wish_[thread].process];
+  const std::uint32_t second = session.second_thread == thread ? 1 : 0;
+  return {model_.table().wait_key(session.slot * core::waits_per_session + second).ghost()};
+}
+
+// Notes who stands in the queue by now, for all to see: with a ticket, and the flag set.
+void ContentionScenario::wish(World& world, std::uint32_t lease) {
+  Wish& mine = wish_[world.this_thread()];
+  mine = {world.this_process(), lease, 0, {}};
+  if (!model_.word(name_[lease].handle.lease).waiters()) return;
+  for (ThreadId thread = 0; thread < wish_.size(); ++thread) {
+    const Wish& other = wish_[thread];
+    if (other.lease != lease || thread == world.this_thread() || !world.alive(other.process)) continue;
+    const core::WaitKey key = key_of(thread);
+    if (key.bound() && !key.is_joining()) mine.ahead[thread] = key.bits;
+  }
+}
+
+// Who stood in the queue before we called, and stands there still, has been passed over: only a stopped head may be.
+void ContentionScenario::check_order(World& world) {
+  const Wish& mine = wish_[world.this_thread()];
+  if (mine.sleeps != 0) world.sometimes("served after a sleep");
+  for (ThreadId thread = 0; thread < wish_.size(); ++thread) {
+    if (mine.ahead[thread] == 0 || !world.alive(wish_[thread].process) || key_of(thread).bits != mine.ahead[thread]) continue;
+    if (world.config().pauses_max == 0) world.fail("order", "granted before somebody who stood in the queue already");
+    world.sometimes("a stopped waiter was passed over");
+  }
 }
 
 // --- While it is held -----------------------------------------------------------------------------------------------------------------

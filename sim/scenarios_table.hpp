@@ -41,6 +41,7 @@ struct Contention {
   bool breaks = false;           // the last process breaks the grants of others
   bool closes = true;            // a process that is done may close its session; or else just ends
   bool sweeps = false;           // every operation may be preceded by a sweep
+  bool drops_bytes = false;      // some processes close all their descriptors, and live on
   bool plain = false;            // nothing but acquire, hold, release: nothing to choose, for exhaustive search
   bool late_sessions = false;    // the first processes too register in steps of the run
   std::uint32_t deaths_excused = 2;  // so many deaths in one run may cost a wake-up: lease-table.md, 4.3. The tick then saves the sleeper
@@ -69,6 +70,7 @@ class ContentionScenario final : public Scenario {
     std::uint32_t slot = core::no_index;
     std::uint64_t generation = 0;
     std::uint32_t threads_left = 0;
+    ThreadId second_thread = nobody;
   };
   struct Name {
     Handle handle;
@@ -76,10 +78,12 @@ class ContentionScenario final : public Scenario {
     bool holder_died = false;  // the next holder must be told
     std::uint64_t broken_up_to = 0;  // the counter of the last grant that somebody set out to break
   };
-  // A thread that wants a lease. For on_idle.
+  // A thread that wants a lease.
   struct Wish {
-    ProcessId process;
-    std::uint32_t lease;
+    ProcessId process = nobody;
+    std::uint32_t lease = core::no_index;
+    std::uint32_t sleeps = 0;
+    std::array<std::uint64_t, World::threads_max> ahead{};  // the keys of those who stood in the queue before, 0 for the others
   };
 
   void spawn_member(World& world, bool preset);
@@ -92,6 +96,9 @@ class ContentionScenario final : public Scenario {
   void work(World& world, std::uint32_t thread);
   void operate(World& world, core::Seat seat, std::uint32_t thread);
   core::Acquired acquire(World& world, core::Seat seat, std::uint32_t lease, core::Terms terms, core::Grant& grant);
+  void wish(World& world, std::uint32_t lease);
+  core::WaitKey key_of(ThreadId thread);
+  void check_order(World& world);
   void hold(World& world, Name& name, core::Grant& grant, core::Terms terms);
   void note_grant(World& world, Name& name, const core::Grant& grant);
   void renew(World& world, Name& name, core::Grant& grant, core::Terms terms);

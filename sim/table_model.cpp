@@ -179,10 +179,11 @@ void TableModel::name_words(World& world) {
 
 // --- After the run --------------------------------------------------------------------------------------------------------------------
 
-void TableModel::judge_remains(World& world, std::span<const Known> known) {
+void TableModel::judge_remains(World& world, std::span<const Known> known, std::uint64_t realtime_ms) {
   Janitor janitor(*this, known);
   Config config;
   config.boot_ns = world.true_now();
+  config.realtime_start_ms = realtime_ms;
   config.steps_max = 100'000;
   config.planted_rules = world.config().planted_rules;
   Tape tape;

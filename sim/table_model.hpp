@@ -64,7 +64,7 @@ class TableModel {
   };
   // When all processes have ended: a newcomer sweeps, and fails the run where the table is not whole then or a token doesn't grow.
   // In check() only.
-  void judge_remains(World& world, std::span<const Known> known);
+  void judge_remains(World& world, std::span<const Known> known, std::uint64_t realtime_ms = Config().realtime_start_ms);
 
  private:
   void name_words(World& world);

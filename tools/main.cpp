@@ -29,6 +29,7 @@ std::string overview() {
       "  tenure show backups/orders                   who holds it, who waits, and how to break it\n\n"
       "Commands, each with -h:\n";
   std::vector<std::vector<std::string>> rows;
+  rows.reserve(commands.size() + 1);
   for (const Command* command : commands) rows.push_back({std::string("  ").append(command->name), std::string(command->purpose)});
   rows.push_back({"  help [COMMAND]", "this text, or that of a command"});
   text += table_text(rows);

@@ -150,7 +150,7 @@ std::string settle_times(Wishes& wishes) {
 }
 
 std::string read_arguments(std::span<char*> arguments, Wishes& wishes) {
-  ParsedOptions parsed = parse_options(specs, arguments, Operands::end_options);
+  const ParsedOptions parsed = parse_options(specs, arguments, Operands::end_options);
   for (const Option& option : parsed.options) {
     if (std::string error = take_option(option, wishes); !error.empty()) return error;
     if (wishes.help || wishes.version) return {};

@@ -44,7 +44,7 @@ std::string state_text(const NameReport& name) {
 }
 
 std::string as_text(const NameReport& name, const SpaceReport& report, const std::string& space) {
-  std::string text = clean(name.name) + ": " + state_text(name) + "\n";
+  const std::string heading = clean(name.name) + ": " + state_text(name) + "\n";
   Rows rows;
   if (name.held) {
     add_holder(rows, name.holder);
@@ -59,7 +59,7 @@ std::string as_text(const NameReport& name, const SpaceReport& report, const std
   rows.push_back({"  space", clean(report.table_path)});
   if (report.tokens_weak) rows.push_back({"  weak tokens", std::string(weak_tokens_meaning)});
   if (name.held) rows.push_back({"  to break it", break_command(space, name.name, name.holder.token)});
-  return text + table_text(rows);
+  return heading + table_text(rows);
 }
 
 std::string as_json(const NameReport& name, const SpaceReport& report) {

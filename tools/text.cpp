@@ -116,7 +116,7 @@ std::string quoted(std::string_view text) {
 }
 
 std::string shell_word(std::string_view text) {
-  const std::string shown = clean(text);
+  std::string shown = clean(text);
   const auto plain = [](char c) {
     return std::strchr("@%+=:,./_-", c) != nullptr || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
   };

@@ -10,6 +10,11 @@
 #include "ipc/kernel.hpp"
 #include "tests/ipc/support.hpp"
 
+#if defined(TENURE_UNDER_THREAD_SANITIZER)
+// Children of processes with threads start threads of their own here; the sanitizer refuses that unless it is told to.
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }  // NOLINT(bugprone-reserved-identifier)
+#endif
+
 namespace tenure::ipc {
 namespace {
 
@@ -59,7 +64,9 @@ class BellThreadTest : public ::testing::Test {
       sleep_until_killed();
     };
   }
-  void wait_until_ready() { ASSERT_TRUE(eventually([&] { return ready_->load() == 1; })); }
+  void wait_until_ready() {
+    ASSERT_TRUE(eventually([&] { return ready_->load() == 1; }));
+  }
 };
 
 TEST_F(BellThreadTest, a_killed_process_rings_and_wakes_who_sleeps_on_its_bell) {
@@ -193,7 +200,7 @@ TEST_F(BellThreadTest, a_signal_to_the_process_never_runs_in_its_thread) {
   BellThread bells = bells_of(*slots_);
   ASSERT_TRUE(bells.arm(bell(0)));
   ran_in = 0;
-  struct sigaction action {}, before {};
+  struct sigaction action{}, before{};
   action.sa_handler = [](int) { ran_in = static_cast<pid_t>(syscall(SYS_gettid)); };
   sigaction(SIGUSR1, &action, &before);
   sigset_t usr1, old_mask;

@@ -50,9 +50,6 @@ TEST_F(BusGuardTest, a_guard_moves_with_its_owner) {
   EXPECT_TRUE(second.has_replaced());
 }
 
-// The sanitizer's handler, which was there before ours, says what it saw and exits.
-const int end_of_old = under_address_sanitizer ? 1 : -SIGBUS;
-
 TEST_F(BusGuardTest, a_bus_error_elsewhere_ends_the_process_as_ever) {
   EXPECT_EQ(in_child([&] {
               void* other = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -60,7 +57,7 @@ TEST_F(BusGuardTest, a_bus_error_elsewhere_ends_the_process_as_ever) {
               truncate_to(0);
               return static_cast<int>(at_[0]);
             }),
-            end_of_old);
+            end_by_bus_error);
 }
 
 TEST_F(BusGuardTest, a_bus_signal_that_somebody_sends_ends_the_process_as_ever) {
@@ -69,12 +66,12 @@ TEST_F(BusGuardTest, a_bus_signal_that_somebody_sends_ends_the_process_as_ever) 
               kill(getpid(), SIGBUS);
               return 0;
             }),
-            end_of_old);
+            end_by_bus_error);
 }
 // In a process of its own: the handler is installed once.
 TEST(BusGuardAlone, DISABLED_previous_handler) {
   static std::atomic<int> seen{0};
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) { ++seen; };
   sigaction(SIGBUS, &action, nullptr);
   char other = 0;

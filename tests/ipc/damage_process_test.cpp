@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <ostream>
 #include <random>
 #include <vector>
 
@@ -58,7 +59,7 @@ void enter_and_leave(Board& board, Result<Lease, AcquireError> lease) {
 }
 
 void use_once(Space& space, Board& board, std::minstd_rand& random) {
-  const std::string other = "other/" + std::to_string(random() % 20) + (random() % 4 == 0 ? std::string(100, 'x') : "");
+  const std::string other = numbered("other/", random() % 20) + (random() % 4 == 0 ? std::string(100, 'x') : "");
   switch (random() % 10) {
     case 0:
     case 1:
@@ -163,7 +164,7 @@ TEST(Damage, RandomGarbageIsSurvived) {
   constexpr unsigned rounds = sanitized ? 8 : 30;
   std::uint64_t operations = 0, damaged = 0;
   for (unsigned seed = 1; seed <= rounds && !testing::Test::HasFatalFailure(); ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+    SCOPED_TRACE(numbered("seed ", seed));
     const TemporaryDirectory directory;
     const Shared<Board> board;
     board->exclusion_counts = false;  // whoever can write to the table can let anybody in
@@ -191,6 +192,7 @@ struct Part {
   std::uint64_t begin;
   std::uint64_t end;
 };
+void PrintTo(const Part& printed, std::ostream* out) { *out << printed.name; }
 constexpr Part parts[] = {
     {"header", 0, geometry.group_offset},
     {"groups", geometry.group_offset, geometry.slot_offset},

@@ -128,9 +128,7 @@ int in_time_namespace(const char* offset, const std::function<int()>& body) {
 
 TEST(Kernel, boottime_is_that_of_the_initial_time_namespace) {
   const std::int64_t own_offset_ns = value_of(boottime_offset_ns());
-  const auto initial_ns = [](std::int64_t offset_ns) {
-    return static_cast<std::int64_t>(clock_ns(CLOCK_BOOTTIME)) - offset_ns;
-  };
+  const auto initial_ns = [](std::int64_t offset_ns) { return static_cast<std::int64_t>(clock_ns(CLOCK_BOOTTIME)) - offset_ns; };
   const std::int64_t before_ns = initial_ns(own_offset_ns);
   const int status = in_time_namespace("1000000 250", [&] {
     const auto offset_ns = boottime_offset_ns();

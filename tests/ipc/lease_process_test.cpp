@@ -340,7 +340,7 @@ TEST(Threads, ThatAllWaitDieWithTheirProcess) {
 // ---- the library's own thread, ended by somebody ------------------------------------------------------------------------------------
 
 pid_t bell_thread_of(pid_t process) {
-  const std::string tasks = "/proc/" + std::to_string(process) + "/task";
+  const std::string tasks = numbered("/proc/", process) + "/task";
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(tasks.c_str()), closedir);
   while (const dirent* entry = directory ? readdir(directory.get()) : nullptr) {
     std::string name;

@@ -10,11 +10,12 @@ namespace {
 
 using namespace testing;
 
-constexpr uid_t somebody = 54321, somebody_else = 54322;
+// Users that no other test is at the same time: the default places follow from the user.
+const uid_t somebody = 100'000 + static_cast<uid_t>(getpid()), somebody_else = somebody + 5'000'000;
 constexpr gid_t group = 54399;
 
 mode_t mode_of(const std::string& path) {
-  struct stat facts {};
+  struct stat facts{};
   return lstat(path.c_str(), &facts) == 0 ? facts.st_mode & 07777 : 0;
 }
 

@@ -51,6 +51,11 @@ bool eventually(const std::function<bool()>& question, nanoseconds within) {
   }
 }
 
+std::string numbered(std::string_view prefix, long long number) {
+  std::string text(prefix);
+  return text += std::to_string(number);
+}
+
 double milliseconds_since(Clock::time_point since) {
   return std::chrono::duration<double, std::milli>(Clock::now() - since).count();
 }
@@ -329,7 +334,7 @@ void Actor::dies() {
 
 void Actor::stops() {
   ::kill(pid(), SIGSTOP);
-  const std::string path = "/proc/" + std::to_string(pid()) + "/stat";
+  const std::string path = numbered("/proc/", pid()) + "/stat";
   EXPECT_TRUE(eventually([&] {
     char text[512] = "";
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);

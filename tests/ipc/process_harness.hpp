@@ -54,6 +54,9 @@ inline constexpr bool sanitized = false;
 // Asks again and again, every millisecond, until the answer is yes. False: it never was.
 [[nodiscard]] bool eventually(const std::function<bool()>& question, nanoseconds within = patience);
 
+// "x" and 7 make "x7".
+[[nodiscard]] std::string numbered(std::string_view prefix, long long number);
+
 // Milliseconds since `since`, for figures that are printed and never judged.
 [[nodiscard]] double milliseconds_since(std::chrono::steady_clock::time_point since);
 

@@ -20,11 +20,12 @@ namespace {
 using namespace testing;
 using Segment = std::unique_ptr<SegmentFile>;
 
-constexpr uid_t somebody = 54321, somebody_else = 54322;
+// Users that no other test is at the same time: the default places follow from the user.
+const uid_t somebody = 100'000 + static_cast<uid_t>(getpid()), somebody_else = somebody + 5'000'000;
 constexpr gid_t group = 54399;
 
 ino_t inode_of(const std::string& path) {
-  struct stat facts {};
+  struct stat facts{};
   return lstat(path.c_str(), &facts) == 0 ? facts.st_ino : 0;
 }
 
@@ -102,7 +103,7 @@ TEST_F(SegmentFileTest, files_are_private_whatever_the_umask) {
   const mode_t before = umask(0);
   const Segment segment = open();
   umask(before);
-  struct stat facts {};
+  struct stat facts{};
   for (const std::string& path : {table(), lock()}) {
     ASSERT_EQ(stat(path.c_str(), &facts), 0);
     EXPECT_EQ(facts.st_mode & 07777, 0600u) << path;
@@ -250,7 +251,8 @@ TEST_F(SegmentFileTest, a_maker_who_hangs_is_named) {
   const Child maker([&] {
     const Descriptor file(::open(lock().c_str(), O_RDWR | O_CREAT, 0600));
     const std::string note = std::to_string(getpid()) + "\n";
-    if (write(file.get(), note.data(), note.size()) < 0 || lock_byte(file.get(), maker_byte, LockKind::write) != LockOutcome::done) return 1;
+    if (write(file.get(), note.data(), note.size()) < 0 || lock_byte(file.get(), maker_byte, LockKind::write) != LockOutcome::done)
+      return 1;
     ready->store(1);
     sleep_until_killed();
   });
@@ -477,30 +479,32 @@ class DefaultSpaceTest : public SegmentFileTest {
 };
 
 TEST_F(DefaultSpaceTest, the_loss_of_one_place_is_seen_from_another) {
-  EXPECT_EQ(as_user(somebody, {}, [&] {
-              Segment live = open();
-              if (!has_two_places(*live)) return 100;
-              // Its mapping goes too, so that nothing but presence in the other place is left.
-              TemporaryDirectory::remove_tree(live->directory());
-              Shared<std::atomic<int>> ready;
-              Child holder([&] {
-                if (live->renew_after_fork().has_value()) ready->store(1);
-                return 0;
-              });
-              holder.wait();
-              munmap(live->base(), live->identity().size_bytes);
-              const OpenFault refused = fault();
-              return static_cast<int>(refused.code);
-            }),
+  EXPECT_EQ(as_user(somebody, {},
+                    [&] {
+                      Segment live = open();
+                      if (!has_two_places(*live)) return 100;
+                      // Its mapping goes too, so that nothing but presence in the other place is left.
+                      TemporaryDirectory::remove_tree(live->directory());
+                      Shared<std::atomic<int>> ready;
+                      Child holder([&] {
+                        if (live->renew_after_fork().has_value()) ready->store(1);
+                        return 0;
+                      });
+                      holder.wait();
+                      munmap(live->base(), live->identity().size_bytes);
+                      const OpenFault refused = fault();
+                      return static_cast<int>(refused.code);
+                    }),
             75);
 }
 
 TEST_F(DefaultSpaceTest, a_place_with_a_segment_that_is_read_only_here_is_not_passed_over) {
   Shared<std::array<char, 64>> place;
-  ASSERT_EQ(as_user(somebody, {}, [&] {
-              std::snprintf(place->data(), place->size(), "%s", open()->directory().c_str());
-              return 0;
-            }),
+  ASSERT_EQ(as_user(somebody, {},
+                    [&] {
+                      std::snprintf(place->data(), place->size(), "%s", open()->directory().c_str());
+                      return 0;
+                    }),
             0);
   const int status = in_child([&] {
     const char* path = place->data();
@@ -514,23 +518,24 @@ TEST_F(DefaultSpaceTest, a_place_with_a_segment_that_is_read_only_here_is_not_pa
 }
 
 TEST_F(DefaultSpaceTest, is_found_where_it_is_also_when_a_better_place_appears) {
-  EXPECT_EQ(as_user(somebody, {}, [&] {
-              // Made while the first place was taken by a file.
-              const std::vector<std::string> paths = default_place_paths(somebody);
-              std::string first;
-              {
-                const Segment probe = open();
-                first = probe->directory();
-                if (!has_two_places(*probe)) return 100;
-              }
-              TemporaryDirectory::remove_tree(first);
-              TemporaryDirectory::remove_tree(paths[2]);
-              SpaceOptions second_only = options_;
-              second_only.directory = paths[2];
-              const Segment old = value_of(SegmentFile::open(second_only));
-              const Segment found = open();
-              return found->directory() == paths[2] && !found->made_here() ? 0 : 1;
-            }),
+  EXPECT_EQ(as_user(somebody, {},
+                    [&] {
+                      // Made while the first place was taken by a file.
+                      const std::vector<std::string> paths = default_place_paths(somebody);
+                      std::string first;
+                      {
+                        const Segment probe = open();
+                        first = probe->directory();
+                        if (!has_two_places(*probe)) return 100;
+                      }
+                      TemporaryDirectory::remove_tree(first);
+                      TemporaryDirectory::remove_tree(paths[2]);
+                      SpaceOptions second_only = options_;
+                      second_only.directory = paths[2];
+                      const Segment old = value_of(SegmentFile::open(second_only));
+                      const Segment found = open();
+                      return found->directory() == paths[2] && !found->made_here() ? 0 : 1;
+                    }),
             0);
 }
 

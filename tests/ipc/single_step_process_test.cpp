@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <limits>
+#include <ostream>
 
 #include "tests/ipc/process_harness.hpp"
 
@@ -78,6 +79,7 @@ struct Variant {
   const char* name;
   Pair pair;
 };
+void PrintTo(const Variant& printed, std::ostream* out) { *out << printed.name; }
 
 class SingleStep : public testing::TestWithParam<Variant> {};
 
@@ -94,7 +96,7 @@ TEST_P(SingleStep, KillAfterEachInstructionOfAPair) {
   const int stride = std::max(1, instructions / 600);
   int died_inside = 0, kills = 0;
   for (int n = 0; n <= instructions; n += stride, ++kills) {
-    SCOPED_TRACE("killed after instruction " + std::to_string(n));
+    SCOPED_TRACE(numbered("killed after instruction ", n));
     {
       const Child child = victim(stage, *scene, GetParam().pair);
       for (int i = 0; i < n; ++i) ASSERT_TRUE(step(child));
@@ -145,7 +147,7 @@ TEST(SingleStepWithAWaiter, KillOnTheWayThroughARelease) {
   int instructions = std::numeric_limits<int>::max(), told = 0, kills = 0, stride = 1;
   double slowest_ms = 0;
   for (int n = 0; n <= instructions; n += stride, ++kills) {
-    SCOPED_TRACE("killed after instruction " + std::to_string(n));
+    SCOPED_TRACE(numbered("killed after instruction ", n));
     Child child = holder();
     b.begins_to_acquire("x");
     ASSERT_TRUE(stage.queue_of("x", 1));

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <ostream>
 #include <random>
 #include <thread>
 #include <vector>
@@ -106,7 +107,7 @@ TEST(Maker, KilledAtAnyInstantIsSucceeded) {
   Token last = 0;
   int made = 0;
   for (int i = 0; i < kills; ++i) {
-    SCOPED_TRACE("kill " + std::to_string(i));
+    SCOPED_TRACE(numbered("kill ", i));
     const Shared<std::atomic<int>> scene;
     {
       Child maker = Child::run([&]() -> int {
@@ -182,6 +183,7 @@ struct Change {
   void (*apply)(core::SegmentIdentity& identity);
   OpenCode refused_with;
 };
+void PrintTo(const Change& printed, std::ostream* out) { *out << printed.name; }
 
 class OtherHeader : public testing::TestWithParam<Change> {};
 
@@ -274,10 +276,10 @@ TEST(Full, FileSystemLaterIsNoMatter) {
               ASSERT_TRUE(a.opens().ok);
               const std::string filler(1 << 16, 'x');
               int number = 0;
-              while (write_file(directory.path() + "/filler" + std::to_string(number), filler.data(), filler.size())) ++number;
+              while (write_file(directory.path() + numbered("/filler", number), filler.data(), filler.size())) ++number;
               const Answer used = a.does([](Self& self, const Order&, Answer& answer) {
                 int granted = 0;
-                for (int i = 0; i < 20'000; ++i) granted += self.space->acquire("n" + std::to_string(i)).has_value() ? 1 : 0;
+                for (int i = 0; i < 20'000; ++i) granted += self.space->acquire(numbered("n", i)).has_value() ? 1 : 0;
                 answer.number = granted;
               });
               EXPECT_EQ(used.number, 20'000);
@@ -293,12 +295,12 @@ TEST(Full, SpaceOfNamesThatAreAllHeld) {
   Actor a = stage.actor(), b = stage.actor();
   const Answer filled = a.does([](Self& self, const Order&, Answer& answer) {
     for (int i = 0; i < 1000; ++i) {
-      auto lease = self.space->try_acquire("n" + std::to_string(i));
+      auto lease = self.space->try_acquire(numbered("n", i));
       if (!lease) {
         answer.error = lease.error();
         break;
       }
-      self.leases.insert_or_assign("n" + std::to_string(i), std::move(*lease));
+      self.leases.insert_or_assign(numbered("n", i), std::move(*lease));
       ++answer.number;
     }
   });
@@ -323,7 +325,7 @@ TEST(Full, SpaceOfSessions) {
   std::vector<Actor> all;
   for (int i = 0; i < 4; ++i) {
     all.push_back(stage.actor());
-    ASSERT_TRUE(all.back().acquires("x" + std::to_string(i)).ok);
+    ASSERT_TRUE(all.back().acquires(numbered("x", i)).ok);
   }
   Actor late = stage.actor();
   EXPECT_EQ(late.tries("y").error, AcquireError::space_full);
@@ -368,6 +370,7 @@ struct Deletion {
   const char* name;
   void (*apply)(const std::string& directory);
 };
+void PrintTo(const Deletion& printed, std::ostream* out) { *out << printed.name; }
 
 class Deleted : public testing::TestWithParam<Deletion> {};
 

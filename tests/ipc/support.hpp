@@ -33,16 +33,25 @@ namespace tenure::ipc::testing {
 
 using namespace std::chrono_literals;
 
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool under_address_sanitizer = true;
+#if defined(__SANITIZE_THREAD__)
+#define TENURE_UNDER_THREAD_SANITIZER 1
+#elif defined(__SANITIZE_ADDRESS__)
+#define TENURE_UNDER_ADDRESS_SANITIZER 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-inline constexpr bool under_address_sanitizer = true;
-#else
-inline constexpr bool under_address_sanitizer = false;
+#if __has_feature(thread_sanitizer)
+#define TENURE_UNDER_THREAD_SANITIZER 1
+#elif __has_feature(address_sanitizer)
+#define TENURE_UNDER_ADDRESS_SANITIZER 1
 #endif
+#endif
+
+// How a process ends that gets a SIGBUS with no handler of ours: a sanitizer's handler says what it saw, and exits.
+#if defined(TENURE_UNDER_THREAD_SANITIZER)
+inline constexpr int end_by_bus_error = 66;
+#elif defined(TENURE_UNDER_ADDRESS_SANITIZER)
+inline constexpr int end_by_bus_error = 1;
 #else
-inline constexpr bool under_address_sanitizer = false;
+inline constexpr int end_by_bus_error = -SIGBUS;
 #endif
 
 // A directory of mode 0755 that is removed with all that is in it.

@@ -22,7 +22,7 @@ class TokenMarkTest : public ::testing::Test {
   [[nodiscard]] TokenMark mark() const { return TokenMark("space", state_, no_group); }
   [[nodiscard]] std::string text() const { return text_of(state_ + "/space.mark"); }
   [[nodiscard]] ino_t inode() const {
-    struct stat facts {};
+    struct stat facts{};
     return stat((state_ + "/space.mark").c_str(), &facts) == 0 ? facts.st_ino : 0;
   }
   TemporaryDirectory directory_;

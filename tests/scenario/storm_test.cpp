@@ -115,7 +115,7 @@ int live(const Space::Options& options, Board& board, std::uint32_t life, unsign
   }
   std::vector<Name> names;
   for (unsigned i = 0; i < names_count; ++i) {
-    auto name = space->resolve("storm/" + std::to_string(i));
+    auto name = space->resolve(numbered("storm/", i));
     if (!name) return 2;
     names.push_back(*name);
   }
@@ -167,7 +167,7 @@ class Storm : public testing::Test {
   void expect_a_whole_table() {
     Actor last = stage_.actor();
     for (unsigned i = 0; i < names_count; ++i) {
-      const std::string name = "storm/" + std::to_string(i);
+      const std::string name = numbered("storm/", i);
       const Answer seen = last.sees(name);
       EXPECT_EQ(seen.number, 0) << "somebody who is not there waits for " << name;
       const Answer held = last.tries(name);
