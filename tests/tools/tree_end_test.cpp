@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <ostream>
 #include <random>
 
 #include "tests/tools/program.hpp"
@@ -33,6 +34,8 @@ std::string with_mark(std::string script, const std::string& mark) {
   for (std::size_t at = 0; (at = script.find("MARK")) != std::string::npos;) script.replace(at, 4, mark);
   return script;
 }
+
+void PrintTo(const Manner& manner, std::ostream* out) { *out << manner.name; }
 
 class TreeEnd : public testing::TestWithParam<Manner> {
  protected:
@@ -123,23 +126,29 @@ TEST_F(Strays, ThatDoNotListenAreKilled) {
 }
 
 // Forks and forgets as fast as it can; ends by itself after so many hops or children.
-class Forkers : public testing::TestWithParam<const char*> {};
+struct Forker {
+  const char* name;
+  const char* script;  // $1: the time of its sleeps; $2: a file that it makes when it is well under way
+};
+void PrintTo(const Forker& forker, std::ostream* out) { *out << forker.name; }
+class Forkers : public testing::TestWithParam<Forker> {};
 
 TEST_P(Forkers, AreCaught) {
   const Scratch scratch;
   const std::string mark = unique_sleep();
   const std::string started = scratch.path("started");
-  Process process(scratch.run({"n", "--", "bash", "-c", GetParam(), "bash", mark, started}));
+  Process process(scratch.run({"n", "--", "bash", "-c", GetParam().script, "bash", mark, started}));
   ASSERT_TRUE(eventually([&] { return access(started.c_str(), F_OK) == 0; }));
   process.send(SIGKILL);
   EXPECT_EQ(run_to_end(scratch.run({"-w", "20", "n", "true"})).exit, 0);
   EXPECT_EQ(count_left(mark), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kinds, Forkers,
-    testing::Values("for i in {1..500}; do sleep $1 & [ $i = 50 ] && echo > $2; done; wait",
-                    "hop() { [ $1 = 50 ] && echo > $3; [ $1 -lt 5000 ] && (hop $(($1 + 1)) $2 $3 &) ; }; hop 1 $1 $2; sleep $1"));
+constexpr Forker forkers[] = {
+    {"children", "for i in {1..500}; do sleep $1 & [ $i = 50 ] && echo > $2; done; wait"},
+    {"chain", "hop() { [ $1 = 50 ] && echo > $3; [ $1 -lt 5000 ] && (hop $(($1 + 1)) $2 $3 &) ; }; hop 1 $1 $2; sleep $1"},
+};
+INSTANTIATE_TEST_SUITE_P(Kinds, Forkers, testing::ValuesIn(forkers), [](const auto& at) { return std::string(at.param.name); });
 
 // Those who forked before exec turned them into this program are nobody's business.
 TEST_F(Strays, OfTheCallerAreLeftAlone) {
