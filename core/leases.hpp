@@ -85,7 +85,8 @@ class Leases {
   [[nodiscard]] Acquired acquire(const Handle<P>& handle, Seat seat, Terms terms, const Patience<P>& patience, Grant& grant);
 
   // Frees the lease and wakes the next. False if it had been lost before; the hold record is free for use either way.
-  bool release(const Grant& grant);
+  // `untold`: the next holder must still hear that one before died.
+  bool release(const Grant& grant, bool untold = false);
 
   // The same where nobody queues: one CAS and one store. False: nothing was done, see release. REQUIRES: the grant of a name.
   [[nodiscard, gnu::always_inline]] inline bool release_fast(uint32_t lease, uint32_t hold, LeaseWord word);

@@ -78,7 +78,9 @@ Mode Leases<P>::mode_after(LeaseWord word, bool told) {
 template <class P>
 bool Leases<P>::take(const Handle<P>& handle, uint32_t hold, Terms terms, LeaseWord seen, Claim claim, Grant& grant) {
   const uint64_t deadline_ns = terms.ttl_ns == 0 ? deadline::strict : deadline_from(table_->platform().boottime_ns(), terms.ttl_ns);
-  bind(hold, handle.lease, terms.kind, deadline_ns);
+  const bool died = claim == Claim::dead || claim == Claim::abandoned;
+  // News of a death must outlive the table's own work in between: if that dies too, its death is the news.
+  bind(hold, handle.lease, died ? HoldKind::user : terms.kind, deadline_ns);
   const LeaseWord mine = seen.granted(hold, !P::breaks(Rule::grant_raises_counter));
   uint64_t expected = seen.bits;
   // Orders as in acquire_fast; on the exact word, so that it fails if anything happened to the grant that was judged.
@@ -86,7 +88,6 @@ bool Leases<P>::take(const Handle<P>& handle, uint32_t hold, Terms terms, LeaseW
     return false;
   }
   if (claim == Claim::expired) table_->notify_owner(seen.hold());
-  const bool died = claim == Claim::dead || claim == Claim::abandoned;
   const Past past = died ? Past::died : claim == Claim::expired ? Past::expired : Past::released;
   grant = {handle.lease, hold, mine, handle.base + mine.counter(), deadline_ns, past};
   return true;
@@ -137,13 +138,13 @@ inline bool Leases<P>::release_fast(uint32_t lease, uint32_t hold, LeaseWord wor
 }
 
 template <class P>
-bool Leases<P>::release(const Grant& grant) {
+bool Leases<P>::release(const Grant& grant, bool untold) {
   auto& word = table_->word(grant.lease);
   if (P::breaks(Rule::clear_key_after_release)) unbind(grant.hold);
   uint64_t seen = word.load(std::memory_order_relaxed);
   bool held = false;
   while (LeaseWord{seen}.same_grant(grant.word) || (P::breaks(Rule::release_checks_owner) && LeaseWord{seen}.has_owner())) {
-    const LeaseWord freed = LeaseWord{seen}.freed(mode_after(LeaseWord{seen}, false));
+    const LeaseWord freed = LeaseWord{seen}.freed(mode_after(LeaseWord{seen}, untold));
     // Release: partner of the acquire CAS of the next holder.
     if (word.compare_exchange_strong(seen, freed.bits, std::memory_order_release, std::memory_order_relaxed)) {
       held = true;

@@ -189,7 +189,7 @@ bool Names<P>::evict(uint32_t number, uint32_t hold) {
       if (header.state() == EntryState::extension) set_state(part, EntryState::tombstone);
     }
   }
-  leases_->release(grant);
+  leases_->release(grant, awaited && grant.past == Past::died);
   return !awaited;
 }
 

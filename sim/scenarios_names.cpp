@@ -36,7 +36,7 @@ void NamesScenario::setup(World& world) {
   kills_ = 0;
   successors_left_ = shape_.successors;
   wish_.fill({nobody, core::no_index});
-  oracle_.fill({});
+  ledger_.fill({});
   for (std::uint32_t i = 0; i < shape_.preset; ++i) model_.preset_name(name_at(shape_.long_names + i), shape_.counter);
   for (std::uint32_t i = 0; i < shape_.processes; ++i) {
     const ProcessId process = world.spawn_process();
@@ -69,7 +69,8 @@ void NamesScenario::work(World& world, std::uint32_t slot) {
 
 Patience NamesScenario::patience(World& world) {
   Patience patience;
-  if (shape_.timeouts && world.choose(2) != 0) patience.until_ns = platform_.boottime_ns() + (world.config().step_ns << (4 + world.choose(6)));
+  if (shape_.timeouts && world.choose(2) != 0)
+    patience.until_ns = platform_.boottime_ns() + (world.config().step_ns << (4 + world.choose(6)));
   return patience;
 }
 
@@ -95,7 +96,7 @@ void NamesScenario::use(World& world, std::uint32_t slot, std::uint32_t name, Ha
     if (handle.header == nullptr && !resolve(world, slot, name, handle)) return;
     Grant grant;
     switch (acquire(world, slot, handle, grant)) {
-      case Acquired::granted: world.end_wait(shape_.bound_ns); return hold(world, name, grant);
+      case Acquired::granted: world.end_wait(shape_.bound_ns); return hold(world, ledger_[name], handle, grant);
       case Acquired::busy: return world.sometimes("busy");
       case Acquired::timed_out: return world.sometimes("timed out");
       case Acquired::stale: world.sometimes("a handle was stale"); break;
@@ -144,20 +145,30 @@ Acquired NamesScenario::acquire(World& world, std::uint32_t slot, const Handle& 
   return result;
 }
 
-void NamesScenario::hold(World& world, std::uint32_t name, const Grant& grant) {
-  oracle_[name].granted(world, grant.token);
+void NamesScenario::hold(World& world, Ledger& ledger, const Handle& handle, const Grant& grant) {
+  if (grant.past == core::Past::died) world.sometimes("told that the last holder died");
+  const std::uint64_t entry = handle.expected_header << 8 | handle.lease;
+  if (ledger.died_entry == entry && grant.past != core::Past::died) {
+    world.fail("news", "the death of the last holder was not told");
+  }
+  ledger.died_entry = nowhere;
+  ledger.entry = entry;
+  ledger.oracle.granted(world, grant.token);
   world.note("granted", grant.token);
   world.sometimes("granted");
   for (int i = 0; i < 3; ++i) never_.load();
   if (!model_.leases().still_held(grant)) world.fail("exclusion", "a strict lease was lost");
-  oracle_[name].released(world);
+  ledger.oracle.released(world);
   if (!model_.leases().release(grant)) world.fail("exclusion", "a strict lease was lost");
   if (model_.word(grant.lease).mode() == core::Mode::retired) world.sometimes("an entry was retired");
 }
 
 void NamesScenario::on_death(World& world, ProcessId process) {
   ++kills_;
-  for (LeaseOracle& oracle : oracle_) oracle.process_died(process);
+  for (Ledger& ledger : ledger_) {
+    if (ledger.oracle.held_by_process(process)) ledger.died_entry = ledger.entry;
+    ledger.oracle.process_died(process);
+  }
   if (successors_left_ == 0) return;
   --successors_left_;
   world.spawn(world.spawn_process(), [this] { register_and_work(*World::active()); });
@@ -173,7 +184,7 @@ void NamesScenario::on_idle(World& world) {
 
 void NamesScenario::check(World& world) {
   std::array<TableModel::Known, names_max> known;
-  for (std::uint32_t i = 0; i < shape_.names; ++i) known[i] = {name_at(i), oracle_[i].last_token()};
+  for (std::uint32_t i = 0; i < shape_.names; ++i) known[i] = {name_at(i), ledger_[i].oracle.last_token()};
   model_.judge_remains(world, {known.data(), shape_.names});
   if (!shape_.recreates) return;
   second_model_.reset(world, world.token_mark());

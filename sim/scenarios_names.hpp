@@ -15,14 +15,14 @@ struct NameTraffic {
   std::uint32_t processes = 3;
   std::uint32_t operations = 3;
   std::uint32_t successors = 3;
-  std::uint32_t names = 5;        // that are asked for
-  std::uint32_t long_names = 0;   // how many of them need further entries
-  std::uint32_t usable = 3;       // entries of the group
-  std::uint32_t preset = 0;       // names that are in the table when the run begins,
-  std::uint64_t counter = 0;      // with this counter
-  bool removes = false;           // some operations remove a name
-  bool timeouts = false;          // some waits are given up
-  bool recreates = false;         // the segment is then lost, the clock is set back, and a new segment starts above the durable mark
+  std::uint32_t names = 5;       // that are asked for
+  std::uint32_t long_names = 0;  // how many of them need further entries
+  std::uint32_t usable = 3;      // entries of the group
+  std::uint32_t preset = 0;      // names that are in the table when the run begins,
+  std::uint64_t counter = 0;     // with this counter
+  bool removes = false;          // some operations remove a name
+  bool timeouts = false;         // some waits are given up
+  bool recreates = false;        // the segment is then lost, the clock is set back, and a new segment starts above the durable mark
   std::uint64_t bound_ns = 2'000'000'000;
   std::uint32_t deaths_excused = 2;  // see Contention
   Config config;
@@ -47,6 +47,12 @@ class NamesScenario final : public Scenario {
     ProcessId process;
     std::uint32_t lease;
   };
+  static constexpr std::uint64_t nowhere = 0;
+  struct Ledger {
+    LeaseOracle oracle;
+    std::uint64_t entry = nowhere;       // header and number of the entry where it was granted last
+    std::uint64_t died_entry = nowhere;  // the same, if that holder died: whoever is granted it there next must be told
+  };
 
   void register_and_work(World& world);
   void work(World& world, std::uint32_t slot);
@@ -54,7 +60,7 @@ class NamesScenario final : public Scenario {
   void remove(World& world, std::uint32_t slot, std::uint32_t name);
   bool resolve(World& world, std::uint32_t slot, std::uint32_t name, Handle& handle);
   core::Acquired acquire(World& world, std::uint32_t slot, const Handle& handle, core::Grant& grant);
-  void hold(World& world, std::uint32_t name, const core::Grant& grant);
+  void hold(World& world, Ledger& ledger, const Handle& handle, const core::Grant& grant);
   std::string_view name_at(std::uint32_t name) const;
   Patience patience(World& world);
   void wish(World& world, std::uint32_t lease) { wish_[world.this_thread()] = {world.this_process(), lease}; }
@@ -63,7 +69,7 @@ class NamesScenario final : public Scenario {
   TableModel model_;
   TableModel second_model_;
   SimPlatform platform_;
-  std::array<LeaseOracle, names_max> oracle_;
+  std::array<Ledger, names_max> ledger_;
   std::array<Wish, World::threads_max> wish_;
   Atomic<std::uint32_t> never_;
   std::uint32_t successors_left_ = 0;

@@ -25,25 +25,25 @@ struct Contention {
   std::uint32_t threads = 1;     // of a process; at most 2
   std::uint32_t operations = 2;  // of a thread
   std::uint32_t leases = 1;
-  std::uint32_t successors = 3;  // a killed process is replaced while there are any left,
-  bool delays = false;           // at once or later; its numbers may be reused then
-  std::uint64_t ttl_ns = 0;      // 0: strict
+  std::uint32_t successors = 3;     // a killed process is replaced while there are any left,
+  bool delays = false;              // at once or later; its numbers may be reused then
+  std::uint64_t ttl_ns = 0;         // 0: strict
   std::uint64_t second_ttl_ns = 0;  // of a process's second thread, where it differs
-  std::uint32_t renewals = 0;    // at most, in one hold
+  std::uint32_t renewals = 0;       // at most, in one hold
   std::uint32_t hold_steps = 3;
-  std::uint64_t hold_sleep_ns = 0;  // a holder may also sleep
+  std::uint64_t hold_sleep_ns = 0;       // a holder may also sleep
   std::uint64_t bound_ns = 400'000'000;  // a waiter is served within this, once faults have stopped
-  std::uint32_t killable = ~0u;   // the processes that may be killed, one bit each
-  std::uint32_t impatient = ~0u;  // those of which some operations give up
-  bool tries = true;             // some operations do not wait,
-  bool timeouts = true;          // some give up (see impatient),
-  bool cancels = false;          // and some are told to
-  bool breaks = false;           // the last process breaks the grants of others
-  bool closes = true;            // a process that is done may close its session; or else just ends
-  bool sweeps = false;           // every operation may be preceded by a sweep
-  bool drops_bytes = false;      // some processes close all their descriptors, and live on
-  bool plain = false;            // nothing but acquire, hold, release: nothing to choose, for exhaustive search
-  bool late_sessions = false;    // the first processes too register in steps of the run
+  std::uint32_t killable = ~0u;          // the processes that may be killed, one bit each
+  std::uint32_t impatient = ~0u;         // those of which some operations give up
+  bool tries = true;                     // some operations do not wait,
+  bool timeouts = true;                  // some give up (see impatient),
+  bool cancels = false;                  // and some are told to
+  bool breaks = false;                   // the last process breaks the grants of others
+  bool closes = true;                    // a process that is done may close its session; or else just ends
+  bool sweeps = false;                   // every operation may be preceded by a sweep
+  bool drops_bytes = false;              // some processes close all their descriptors, and live on
+  bool plain = false;                    // nothing but acquire, hold, release: nothing to choose, for exhaustive search
+  bool late_sessions = false;            // the first processes too register in steps of the run
   std::uint32_t deaths_excused = 2;  // so many deaths in one run may cost a wake-up: lease-table.md, 4.3. The tick then saves the sleeper
   // A script fixes how the run begins and what its processes do: roles[i] is the part of process i, the last one that of every successor.
   // When they are done they stay alive, asleep.
@@ -75,7 +75,7 @@ class ContentionScenario final : public Scenario {
   struct Name {
     Handle handle;
     LeaseOracle oracle;
-    bool holder_died = false;  // the next holder must be told
+    bool holder_died = false;        // the next holder must be told
     std::uint64_t broken_up_to = 0;  // the counter of the last grant that somebody set out to break
   };
   // A thread that wants a lease.

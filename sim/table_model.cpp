@@ -73,9 +73,8 @@ TableModel::TableModel(std::uint32_t sessions)
       sessions_(table_, leases_),
       names_(table_, leases_),
       afterlife_(std::make_unique<World>()) {
-  core::write_initial_image(identity_, [this](std::uint64_t offset, const auto& page) {
-    std::memcpy(pristine_.data() + offset, page.data(), sizeof(page));
-  });
+  core::write_initial_image(
+      identity_, [this](std::uint64_t offset, const auto& page) { std::memcpy(pristine_.data() + offset, page.data(), sizeof(page)); });
   std::memcpy(memory_.get(), pristine_.data(), geometry_.size_bytes);
 }
 
@@ -134,8 +133,7 @@ bool TableModel::available(const World& world, std::uint32_t lease) {
   if (!seen.has_owner()) return true;
   const std::uint32_t slot = Table::slot_of_hold(seen.hold());
   const SlotWord state{table_.slot(slot).state.ghost()};
-  if (state.state() == SlotState::live &&
-      core::bell::rung(table_.slot(slot).bells[Table::bell_of(state.generation())].ghost())) {
+  if (state.state() == SlotState::live && core::bell::rung(table_.slot(slot).bells[Table::bell_of(state.generation())].ghost())) {
     return true;
   }
   const std::uint64_t deadline_ns = table_.hold(seen.hold()).deadline.ghost();

@@ -31,16 +31,21 @@ Contention cancelled() { return {.cancels = true, .config = faults(tso, 1, 1)}; 
 // Nothing that ends a wait early, and nobody who comes back: the queue itself.
 Contention queue() { return {.operations = 1, .successors = 0, .tries = false, .config = faults(sc, 1, 0)}; }
 Contention queue_tso() { return {.operations = 1, .successors = 0, .tries = false, .config = faults(tso, 1, 0)}; }
+// No faults at all: what the queue and the store buffers do by themselves.
+Contention calm() { return {.tries = false, .config = faults(tso, 0, 0)}; }
 Contention threads() { return {.threads = 2, .leases = 2, .config = faults(tso, 2, 1)}; }
 // Several sleepers on one bell: a process that holds two leases dies.
 Contention one_bell() {
-  return {.threads = 2, .operations = 1, .leases = 2, .successors = 0, .hold_sleep_ns = 20 * millisecond_ns, .tries = false,
+  return {.threads = 2,
+          .operations = 1,
+          .leases = 2,
+          .successors = 0,
+          .hold_sleep_ns = 20 * millisecond_ns,
+          .tries = false,
           .config = faults(sc, 1, 0)};
 }
 // Pauses of many ticks: a stopped head is passed over.
-Contention stopped_head() {
-  return {.processes = 4, .tries = false, .timeouts = false, .config = faults(sc, 1, 2, 6000)};
-}
+Contention stopped_head() { return {.processes = 4, .tries = false, .timeouts = false, .config = faults(sc, 1, 2, 6000)}; }
 
 // --- Leased ---
 
@@ -76,7 +81,8 @@ Contention without_bells() {
 // --- For exhaustive search ---
 
 Contention two_plain() {
-  return {.processes = 2, .operations = 1, .successors = 0, .hold_steps = 1, .closes = false, .plain = true, .config = {.horizon_steps = 100}};
+  return {
+      .processes = 2, .operations = 1, .successors = 0, .hold_steps = 1, .closes = false, .plain = true, .config = {.horizon_steps = 100}};
 }
 Contention two_plain_tso() {
   Contention shape = two_plain();
@@ -98,6 +104,8 @@ Contention three_plain() {
 
 NameTraffic names() { return {.config = faults(sc, 1, 1)}; }
 NameTraffic names_tso() { return {.removes = true, .timeouts = true, .config = faults(tso, 2, 1)}; }
+// Names that are used, waited for and removed at once; deaths in between must still be told.
+NameTraffic removed() { return {.names = 2, .usable = 4, .preset = 2, .removes = true, .config = faults(sc, 2, 0)}; }
 NameTraffic long_names() { return {.names = 4, .long_names = 2, .usable = 5, .removes = true, .config = faults(tso, 2, 1)}; }
 NameTraffic retired() {
   return {.names = 2, .usable = 6, .preset = 2, .counter = core::LeaseWord::counter_retire - 3, .config = faults(tso, 2, 1)};
@@ -128,6 +136,7 @@ constexpr Entry entries[] = {
     {"cancelled", cancelled, nullptr},
     {"queue", queue, nullptr},
     {"queue-tso", queue_tso, nullptr},
+    {"calm", calm, nullptr},
     {"threads", threads, nullptr},
     {"one-bell", one_bell, nullptr},
     {"stopped-head", stopped_head, nullptr},
@@ -145,6 +154,7 @@ constexpr Entry entries[] = {
     {"three-plain", three_plain, nullptr},
     {"names", nullptr, names},
     {"names-tso", nullptr, names_tso},
+    {"removed", nullptr, removed},
     {"long-names", nullptr, long_names},
     {"retired", nullptr, retired},
     {"wrapping", nullptr, wrapping},

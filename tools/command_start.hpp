@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,8 +19,9 @@ struct StartedCommand {
 
 // REQUIRES: the calling thread lives as long as the command, which the kernel kills when that thread ends; every signal is blocked.
 // At a terminal the command joins the caller's process group, so that the terminal's signals and job control find it; without one it gets
-// a group of its own, so that nobody's kill(0) hits both it and the caller. Mask and ignored signals are the caller's.
+// a group of its own, so that nobody's kill(0) hits both it and the caller. Mask and ignored signals are the caller's. `error` lies in
+// memory that a child shares.
 [[nodiscard]] StartedCommand start_command(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-                                           const Caller& caller);
+                                           const Caller& caller, std::atomic<std::int32_t>& error);
 
 }  // namespace tenure::tools

@@ -179,6 +179,7 @@ class Guard {
     if (!plan_.quiet) say(page_, bell_, text);
   }
   void explain_conflict(bool timed_out);
+  void explain_failed_start(int error);
   void rename();
   [[nodiscard]] std::string quoted_name() const { return quoted(plan_.name); }
   [[nodiscard]] Terms terms() const { return {plan_.ttl, plan_.renew}; }
@@ -330,10 +331,9 @@ bool Guard::start() {
   child_events_ = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   const bool ready = child_events_ >= 0 && timer_.open();
   StartedCommand started{-1, errno};
-  if (ready) started = start_command(plan_.command, environment_for(plan_, lease_), caller_);
+  if (ready) started = start_command(plan_.command, environment_for(plan_, lease_), caller_, page_.start_error);
   if (started.error != 0) {
-    tell("cannot start " + shell_word(plan_.command[0]) + ": " + std::strerror(started.error));
-    end(Outcome::not_started, started.error);
+    explain_failed_start(started.error);
     return false;
   }
   rename();
@@ -345,6 +345,11 @@ bool Guard::start() {
     });
   }
   return true;
+}
+
+void Guard::explain_failed_start(int error) {
+  tell("cannot start " + shell_word(plan_.command[0]) + ": " + std::strerror(error));
+  end(Outcome::not_started, error);
 }
 
 void Guard::watch_over_tree() {
@@ -388,7 +393,13 @@ void Guard::note_end(const siginfo_t& change) {
   command_ = 0;
   const int core = change.si_code == CLD_DUMPED ? 0x80 : 0;
   const int status = change.si_code == CLD_EXITED ? change.si_status << 8 : change.si_status | core;
-  if (kill_at_ns_ == never) end(Outcome::ended, status);
+  // Where vfork(2) is played by fork(2) (emulators, sanitizers), a failed start shows as late as this.
+  const int start_error = page_.start_error;
+  if (start_error != 0) {
+    explain_failed_start(start_error);
+  } else if (kill_at_ns_ == never) {
+    end(Outcome::ended, status);
+  }
 }
 
 void Guard::take_signals() {

@@ -32,6 +32,7 @@ struct StatusPage {
 
   // Written by the guard.
   std::atomic<std::int32_t> command_pid{0};  // 0: does not run yet
+  std::atomic<std::int32_t> start_error{0};  // errno, by the command's process before it is the command
   std::atomic<std::uint64_t> stopped_ns{0};  // not after this time of CLOCK_MONOTONIC the command stopped; 0: it runs
   std::atomic<Outcome> outcome{Outcome::none};
   std::atomic<std::int32_t> detail{0};

@@ -9,7 +9,8 @@ namespace tenure::sim::protocols {
 std::span<const Bug> catalogue() {
   static const std::vector<Bug> bugs = [] {
     std::vector<Bug> all;
-    for (const auto group : {lock_file_bugs, robust_mutex_bugs, robust_memory_bugs, plain_mutex_bugs, condition_bugs, shared_mode_bugs, clock_bugs}) {
+    for (const auto group :
+         {lock_file_bugs, robust_mutex_bugs, robust_memory_bugs, plain_mutex_bugs, condition_bugs, shared_mode_bugs, clock_bugs}) {
       const std::vector<Bug> rows = group();
       all.insert(all.end(), rows.begin(), rows.end());
     }

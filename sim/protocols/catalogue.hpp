@@ -14,11 +14,12 @@
 //   recovery    R  a death left the lock, or what it guards, broken, and nobody is told
 //   lifetime    R  memory is touched after its owner was free to reuse it
 //
-// Three rows cannot be had as they happened, and stand here in their nearest form:
-//   missing-release-barrier    needs weaker memory than x86's; the store moves behind the release in program order, as an arm64 may do it
-//   suspend-stops-loss-clock   the simulated host cannot be suspended; its one process sleeps, and its "monotonic" clock leaves that time out
-//   forked-child-*             the simulator cannot copy a stack; the child is a new process that starts with the parent's handle
-// Not here, because no fault of a single host tells the variants apart: nothing of rows 43 to 59 and 72.
+// Every row of 43 to 59 and 72 is here. Some cannot be had as they happened, and stand in their nearest form:
+//   missing-release-barrier    needs weaker memory than x86's: the store stands behind the release in program order, as arm64 may do it
+//   suspend-stops-loss-clock   no simulated host can be suspended: its one process sleeps, and its clock leaves that time out
+//   forked-child-*             no stack can be copied: the child is a new process that starts with what the parent held
+//   unlock-touches-freed       memory stays mapped: a ghost says that it was freed
+//   condvar-group-reused       glibc's two groups without its reference counts, which only make the schedule longer
 #pragma once
 
 #include <cstdint>

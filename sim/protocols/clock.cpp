@@ -35,9 +35,7 @@ class SuspendStopsClock : public Protocol {
       }
     }
   }
-  std::uint64_t loss_clock_ns(std::uint64_t host) const {
-    return world().read_boottime_ns() - (broken() ? suspended_ns_[host] : 0);
-  }
+  std::uint64_t loss_clock_ns(std::uint64_t host) const { return world().read_boottime_ns() - (broken() ? suspended_ns_[host] : 0); }
   // The server takes one request at a time, and expires by its own clock.
   bool request(std::uint64_t host) {
     std::uint64_t seen = lease_.load();
@@ -59,8 +57,13 @@ class SuspendStopsClock : public Protocol {
 
 std::vector<Bug> clock_bugs() {
   return {
-      {"suspend-stops-loss-clock", "59", "exclusion", "nextly#777 review, systemd#9538",
-       "the holder's clock stops during suspend, the server's doesn't", {}, make<SuspendStopsClock>},
+      {.id = "suspend-stops-loss-clock",
+       .rows = "59",
+       .property = "exclusion",
+       .source = "nextly#777 review, systemd#9538",
+       .summary = "the holder's clock stops during suspend, the server's doesn't",
+       .config = {},
+       .make = make<SuspendStopsClock>},
   };
 }
 

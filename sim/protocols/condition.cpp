@@ -197,12 +197,27 @@ class NotifyHoldsMutex : public Protocol {
 
 std::vector<Bug> condition_bugs() {
   return {
-      {"condvar-group-reused", "53", "lost_wake", "glibc 1db84775f8 (BZ 25847)",
-       "a slow waiter takes the signal of strangers that use its group's slot after it", {}, make<Items<GroupCondition>>},
-      {"wait-token-reused", "57", "lost_wake", "musl 97c5b5a8, SBCL 1.0.37.34",
-       "two signals bring back the token that a waiter is about to sleep on", {}, make<Items<TokenCondition>>},
-      {"notify-holds-mutex", "72", "hang", "Boost.Interprocess 296d038",
-       "a notifier waits for its waiter with the mutex that the waiter needs to leave", {}, make<NotifyHoldsMutex>},
+      {.id = "condvar-group-reused",
+       .rows = "53",
+       .property = "lost_wake",
+       .source = "glibc 1db84775f8 (BZ 25847)",
+       .summary = "a slow waiter takes the signal of strangers that use its group's slot after it",
+       .config = {},
+       .make = make<Items<GroupCondition>>},
+      {.id = "wait-token-reused",
+       .rows = "57",
+       .property = "lost_wake",
+       .source = "musl 97c5b5a8, SBCL 1.0.37.34",
+       .summary = "two signals bring back the token that a waiter is about to sleep on",
+       .config = {},
+       .make = make<Items<TokenCondition>>},
+      {.id = "notify-holds-mutex",
+       .rows = "72",
+       .property = "hang",
+       .source = "Boost.Interprocess 296d038",
+       .summary = "a notifier waits for its waiter with the mutex that the waiter needs to leave",
+       .config = {},
+       .make = make<NotifyHoldsMutex>},
   };
 }
 

@@ -200,7 +200,12 @@ class PidReuse : public Protocol {
   }
   void supervisor() {
     nap(ms / 2);
-    start_process(world(), [this] { while (over_.load() == 0) sleep_on(over_, 0); }, false);
+    start_process(
+        world(),
+        [this] {
+          while (over_.load() == 0) sleep_on(over_, 0);
+        },
+        false);
     ++processes_;
   }
   // kill(pid, 0), or a look at /proc/<pid>/stat: one step.
@@ -224,14 +229,34 @@ class PidReuse : public Protocol {
 
 std::vector<Bug> lock_file_bugs() {
   return {
-      {"stale-takeover-unlink", "43", "exclusion", "npm/lockfile#4, proper-lockfile#121",
-       "take-over = stat, unlink, create: removes the lock of whoever was faster", {.kills_max = 1}, make<StaleTakeover>},
-      {"age-reaper-steals-live", "44", "exclusion", "gajae-code#669",
-       "a lock is taken for abandoned by its age alone, and its owner is only slow", {.kills_max = 1}, make<AgeReaper>},
-      {"pid-reuse-looks-alive", "52", "liveness", "nightlyone/lockfile#39, filelock#660, stellar-core#883",
-       "the owner is known by its pid alone, and a stranger gets the number", {.kills_max = 1}, make<PidReuse>},
-      {"forked-child-releases", "45", "exclusion", "filelock#634, aws-c-common#1192",
-       "a forked child's clean-up releases what its parent holds", {}, make<ForkedChildReleases>},
+      {.id = "stale-takeover-unlink",
+       .rows = "43",
+       .property = "exclusion",
+       .source = "npm/lockfile#4, proper-lockfile#121",
+       .summary = "take-over = stat, unlink, create: removes the lock of whoever was faster",
+       .config = {.kills_max = 1},
+       .make = make<StaleTakeover>},
+      {.id = "age-reaper-steals-live",
+       .rows = "44",
+       .property = "exclusion",
+       .source = "gajae-code#669",
+       .summary = "a lock is taken for abandoned by its age alone, and its owner is only slow",
+       .config = {.kills_max = 1},
+       .make = make<AgeReaper>},
+      {.id = "pid-reuse-looks-alive",
+       .rows = "52",
+       .property = "liveness",
+       .source = "nightlyone/lockfile#39, filelock#660, stellar-core#883",
+       .summary = "the owner is known by its pid alone, and a stranger gets the number",
+       .config = {.kills_max = 1},
+       .make = make<PidReuse>},
+      {.id = "forked-child-releases",
+       .rows = "45",
+       .property = "exclusion",
+       .source = "filelock#634, aws-c-common#1192",
+       .summary = "a forked child's clean-up releases what its parent holds",
+       .config = {},
+       .make = make<ForkedChildReleases>},
   };
 }
 

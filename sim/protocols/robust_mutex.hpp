@@ -11,13 +11,13 @@ namespace tenure::sim::protocols {
 
 enum class Flaw : std::uint8_t {
   none,
-  forgets_waiters_on_unlock,   // row 51: what glibc does. The word becomes 0, and only the one that is woken knows of the others
-  forgets_waiters_on_recovery, // row 46
-  stale_expected,              // row 47: a CAS that failed is repeated with the value that has just failed
-  timeout_ignored,             // row 48
-  death_untold,                // row 49: the word of a dead owner is taken like a free one
-  dead_is_unrecoverable,       // row 49: "not recoverable" before anybody was asked to recover
-  pending_cleared_early,       // row 58: the pending entry is cleared before the list has the word
+  forgets_waiters_on_unlock,    // row 51: what glibc does. The word becomes 0, and only the one that is woken knows of the others
+  forgets_waiters_on_recovery,  // row 46
+  stale_expected,               // row 47: a CAS that failed is repeated with the value that has just failed
+  timeout_ignored,              // row 48
+  death_untold,                 // row 49: the word of a dead owner is taken like a free one
+  dead_is_unrecoverable,        // row 49: "not recoverable" before anybody was asked to recover
+  pending_cleared_early,        // row 58: the pending entry is cleared before the list has the word
 };
 
 enum class LockResult : std::uint8_t { locked, owner_died, not_recoverable, timed_out };

@@ -273,10 +273,13 @@ class GateWithoutCounter : public Protocol {
   }
   void on_death(World& in, ProcessId process) override {
     if (inside_ == process) inside_ = nobody;
-    start_process(in, [this] {
-      while (world().claim_byte(0) != core::ByteClaim::claimed) nap(ms / 5);
-      work(0);
-    }, false);
+    start_process(
+        in,
+        [this] {
+          while (world().claim_byte(0) != core::ByteClaim::claimed) nap(ms / 5);
+          work(0);
+        },
+        false);
   }
 
  private:
@@ -324,17 +327,41 @@ class GateWithoutCounter : public Protocol {
 std::vector<Bug> shared_mode_bugs() {
   const Config buffered{.memory = Memory::total_store_order};
   return {
-      {"shared-join-unfenced", "S1", "exclusion", "lease-table S1",
-       "a reader's record is still in its store buffer when it looks for a writer", buffered, make<DekkerJoin<true, false>>},
-      {"shared-leave-unfenced", "S2", "lost_wake", "lease-table S2",
-       "a reader looks for a sleeping writer before its leaving can be seen", buffered, make<DekkerJoin<false, true>>},
-      {"bell-after-record", "S3", "lost_wake", "lease-table S3",
-       "the writer reads a record, then a bell that belongs to the slot's next session", {.kills_max = 1, .pauses_max = 1, .pause_steps_max = 64}, make<BellAfterRecord>},
-      {"two-upgraders-wait", "S4", "hang", "lease-table S4",
-       "two readers upgrade, and each waits until the other has left", {}, make<TwoUpgraders>},
-      {"gate-without-counter", "U", "exclusion", "lease-table rule U",
-       "a pass through the gate doesn't raise the counter: a late take-over hits the slot's next session", {.kills_max = 1},
-       make<GateWithoutCounter>},
+      {.id = "shared-join-unfenced",
+       .rows = "S1",
+       .property = "exclusion",
+       .source = "lease-table S1",
+       .summary = "a reader's record is still in its store buffer when it looks for a writer",
+       .config = buffered,
+       .make = make<DekkerJoin<true, false>>},
+      {.id = "shared-leave-unfenced",
+       .rows = "S2",
+       .property = "lost_wake",
+       .source = "lease-table S2",
+       .summary = "a reader looks for a sleeping writer before its leaving can be seen",
+       .config = buffered,
+       .make = make<DekkerJoin<false, true>>},
+      {.id = "bell-after-record",
+       .rows = "S3",
+       .property = "lost_wake",
+       .source = "lease-table S3",
+       .summary = "the writer reads a record, then a bell that belongs to the slot's next session",
+       .config = {.kills_max = 1, .pauses_max = 1, .pause_steps_max = 64},
+       .make = make<BellAfterRecord>},
+      {.id = "two-upgraders-wait",
+       .rows = "S4",
+       .property = "hang",
+       .source = "lease-table S4",
+       .summary = "two readers upgrade, and each waits until the other has left",
+       .config = {},
+       .make = make<TwoUpgraders>},
+      {.id = "gate-without-counter",
+       .rows = "U",
+       .property = "exclusion",
+       .source = "lease-table rule U",
+       .summary = "a pass through the gate doesn't raise the counter: a late take-over hits the slot's next session",
+       .config = {.kills_max = 1},
+       .make = make<GateWithoutCounter>},
   };
 }
 

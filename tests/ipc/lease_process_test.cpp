@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -47,6 +48,19 @@ TEST(Renewal, IsNotMadeWhereItIsNotAskedFor) {
   EXPECT_GT(next.token, held.token);
   EXPECT_FALSE(a.looks_at("x").ok);
   EXPECT_FALSE(a.releases("x").ok);
+}
+
+TEST(Renewal, PastItsDeadlineALeaseIsNotHeldThoughNobodyTakesIt) {
+  Stage stage;
+  Actor a = stage.actor();
+  ASSERT_TRUE(a.acquires("x", {milliseconds(100), false}).ok);
+  ASSERT_TRUE(eventually([&] { return !a.looks_at("x").ok; }));
+  const Answer late = a.looks_at("x");
+  EXPECT_EQ(late.state, LeaseState::expired);
+  EXPECT_EQ(late.remaining_ns, 0);
+  EXPECT_FALSE(a.extends("x", seconds(1)).ok);
+  EXPECT_TRUE(a.releases("x").ok) << "nobody has taken it over";
+  EXPECT_TRUE(a.tries("x").ok);
 }
 
 TEST(Extend, MovesTheDeadline) {
@@ -256,6 +270,30 @@ TEST(Fork, ChildHasNoPartInItsParentsLeases) {
     answer.number = process.exit_code();
   });
   EXPECT_EQ(child.number, 0);
+  EXPECT_TRUE(a.looks_at("x").ok);
+  EXPECT_EQ(b.tries("x").error, AcquireError::busy);
+  EXPECT_TRUE(b.tries("y").previous_holder_died);
+}
+
+// A bare clone(2) runs no handler of pthread_atfork.
+TEST(Fork, ChildOfABareCloneKnowsThatItIsOne) {
+  Stage stage;
+  Actor a = stage.actor(), b = stage.actor();
+  ASSERT_TRUE(a.acquires("x").ok);
+  const Answer cloned = a.does([](Self& self, const Order&, Answer& answer) {
+    const long child = syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+    if (child == 0) {
+      Lease& inherited = self.leases["x"];
+      const bool knows = inherited.state() == LeaseState::forked && !inherited.release();
+      auto own = self.space->try_acquire("y");
+      _exit(knows && own && own->still_held() && self.space->try_acquire("x").error() == AcquireError::busy ? 0 : 1);
+    }
+    int status = -1;
+    answer.ok = waitpid(static_cast<pid_t>(child), &status, 0) == child;
+    answer.number = status;
+  });
+  ASSERT_TRUE(cloned.ok);
+  EXPECT_EQ(cloned.number, 0);
   EXPECT_TRUE(a.looks_at("x").ok);
   EXPECT_EQ(b.tries("x").error, AcquireError::busy);
   EXPECT_TRUE(b.tries("y").previous_holder_died);

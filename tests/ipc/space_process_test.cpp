@@ -414,46 +414,43 @@ INSTANTIATE_TEST_SUITE_P(
                              }}),
     [](const auto& described) { return std::string(described.param.name); });
 
-// Users come and go while somebody deletes again and again.
+// Everybody begins at once, while somebody deletes: makers with different lock files in hand must not both let their users in.
 TEST(DeletedAgainAndAgain, NeverTwoInside) {
   struct Board {
-    std::atomic<bool> stop{false};
+    std::atomic<bool> go{false};
     std::atomic<int> inside{0}, together{0}, granted{0}, refused{0};
   };
   Stage stage;
   const Shared<Board> board;
   const auto visit = [&] {
+    while (!board->go) std::this_thread::yield();
     auto space = Space::open(stage.options());
-    if (!space) return void(++board->refused);
+    if (!space) return ++board->refused, 0;
     auto lease = space->acquire_for("x", milliseconds(50));
-    if (!lease) return;
+    if (!lease) return 0;
     ++board->granted;
     if (++board->inside != 1) ++board->together;
-    std::this_thread::sleep_for(milliseconds(2));
+    std::this_thread::sleep_for(milliseconds(5));
     --board->inside;
+    return 0;
   };
-  std::vector<Child> runners;
-  for (int i = 0; i < 4; ++i) {
-    runners.push_back(Child::run([&] {
-      while (!board->stop) (void)Child::run([&] { return visit(), 0; }).exit_code();
-      return 0;
-    }));
-  }
-  const auto until = std::chrono::steady_clock::now() + seconds(5);
-  for (int i = 0; std::chrono::steady_clock::now() < until; ++i) {
-    std::error_code ignored;
-    switch (i % 3) {
-      case 0: fs::remove(stage.table_path(), ignored); break;
-      case 1: fs::remove(stage.directory() + "/default.lock", ignored); break;
-      default: fs::remove_all(stage.directory(), ignored);
+  int rounds = 0;
+  for (const auto until = std::chrono::steady_clock::now() + seconds(6); std::chrono::steady_clock::now() < until; ++rounds) {
+    std::vector<Child> visitors;
+    for (int i = 0; i < 8; ++i) visitors.push_back(Child::run(visit));
+    board->go = true;
+    for (int i = 0; i < 12; ++i) {
+      std::error_code ignored;
+      if (i % 4 == 3 && rounds % 2 == 0) fs::remove_all(stage.directory(), ignored);
+      fs::remove(stage.directory() + "/default.lock", ignored);
+      std::this_thread::sleep_for(std::chrono::microseconds(300));
     }
-    std::this_thread::sleep_for(milliseconds(7));
+    for (Child& visitor : visitors) ASSERT_EQ(visitor.exit_code(), 0);
+    board->go = false;
+    ASSERT_EQ(board->together, 0) << "in round " << rounds;
   }
-  board->stop = true;
-  for (Child& runner : runners) EXPECT_EQ(runner.exit_code(), 0);
-  EXPECT_EQ(board->together, 0);
   EXPECT_GT(board->granted, 0);
-  std::printf("%d grants, %d refusals\n", board->granted.load(), board->refused.load());
+  std::printf("%d rounds, %d grants, %d refusals\n", rounds, board->granted.load(), board->refused.load());
 }
 
 }  // namespace

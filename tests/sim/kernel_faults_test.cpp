@@ -152,11 +152,11 @@ TEST(KernelFaults, RealtimeBeforeItsEpochReadsAsZero) {
 // --- Robust lists ---------------------------------------------------------------------------------------------------------------------
 
 struct Sleeper {
-  std::uint32_t value;   // of the word, when the owner dies; `own` stands for the owner's number
+  std::uint32_t value;  // of the word, when the owner dies; `own` stands for the owner's number
   bool listed;
   bool pending;
-  std::uint32_t after;   // of the word, after the walk
-  std::uint32_t woken;   // of two sleepers
+  std::uint32_t after;  // of the word, after the walk
+  std::uint32_t woken;  // of two sleepers
 };
 constexpr std::uint32_t own = 1;  // the first process has the first number
 constexpr std::uint32_t other = 9;
@@ -169,7 +169,7 @@ void expect_walk(const std::vector<Sleeper>& cases) {
   ASSERT_LE(cases.size(), 4u);
   script.settings.kills_max = 1;
   std::uint64_t judged = 0;
-  bool all_asleep = false;   // judged are the runs in which the owner died in its long nap, while everybody slept
+  bool all_asleep = false;  // judged are the runs in which the owner died in its long nap, while everybody slept
   bool died_asleep = false;
   script.build = [&](World& world) {
     std::fill_n(woken, 4, 0u);

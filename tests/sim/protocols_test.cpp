@@ -10,14 +10,18 @@
 #include "sim/protocols/catalogue.hpp"
 #include "sim/run.hpp"
 
+// Sanitizer builds are slower: they run this fraction of the sound twins' seeds.
+#ifndef TENURE_SIM_SCALE
+#define TENURE_SIM_SCALE 1
+#endif
+
 namespace tenure::sim::protocols {
 namespace {
 
 constexpr std::uint64_t seeds_max = 30'000;
-constexpr std::uint64_t sound_factor = 20;
-constexpr std::uint64_t sound_runs_min = 20'000;
-constexpr std::uint64_t sound_runs_max = 60'000;
-constexpr std::uint64_t harsh_runs = 10'000;
+constexpr std::uint64_t sound_factor = 100;
+constexpr std::uint64_t sound_runs_min = 50'000;
+constexpr std::uint64_t harsh_runs = 20'000;
 
 std::string printed(Runner& runner, const Failure& failure) {
   std::ostringstream out;
@@ -48,7 +52,7 @@ TEST_P(Protocols, TheBrokenOneIsFoundAndReplaysAndTheSoundOneIsClean) {
   EXPECT_EQ(trace, printed(runner, failure));
 
   const auto sound = bug.scenario(Variant::sound);
-  const std::uint64_t sound_runs = std::clamp(sound_factor * failure.run, sound_runs_min, sound_runs_max);
+  const std::uint64_t sound_runs = std::max(sound_factor * failure.run, sound_runs_min) / TENURE_SIM_SCALE;
   const Report clean = Runner(*sound).explore({.runs_max = sound_runs});
   EXPECT_FALSE(clean.failed()) << to_text(clean);
   std::printf("%-26s %-10s found by seed %-6llu sound twin: %llu runs\n", std::string(bug.id).c_str(), failure.property.c_str(),
@@ -64,7 +68,7 @@ TEST_P(Protocols, TheSoundOneStandsHarsherFaults) {
     config.kills_max = 2;
     config.pauses_max = 1;
     config.spurious_wakes_max = 2;
-    const Report report = Runner(*sound, config).explore({.runs_max = harsh_runs});
+    const Report report = Runner(*sound, config).explore({.runs_max = harsh_runs / TENURE_SIM_SCALE});
     EXPECT_FALSE(report.failed()) << to_text(report);
   }
 }

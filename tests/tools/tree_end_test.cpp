@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <ostream>
@@ -176,16 +177,20 @@ TEST(KillAtAnyInstant, NeverLetsTwoIn) {
   const Scratch scratch;
   const Arguments command = scratch.run(Arguments{"n", "--"} + visitor(scratch.path("journal")));
   const Journal* journal = map_journal(scratch.path("journal"));
+  // From before the first fork to well behind the exec, on whatever machine this is.
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(run_to_end(scratch.run(Arguments{"n", "--"} + short_visitor(scratch.path("journal")))).exit, 0);
+  const auto start_us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun).count();
   std::mt19937 random(7);
   for (int i = 0; i < rounds; ++i) {
     const Process process(command);
-    usleep(std::uniform_int_distribution<useconds_t>(0, is_sanitized ? 60'000 : 8'000)(random));
+    usleep(std::uniform_int_distribution<useconds_t>(0, static_cast<useconds_t>(2 * start_us))(random));
     process.send(SIGKILL);
   }
   EXPECT_EQ(run_to_end(scratch.run({"-w", "20", "n", "true"})).exit, 0);
   EXPECT_EQ(count_left(scratch.path("journal")), 0);
   EXPECT_EQ(overlaps(*journal), 0);
-  EXPECT_GT(journal->visits, 0U);
+  EXPECT_GT(journal->visits, 1U);
 }
 
 class Stopped : public testing::Test {
