@@ -91,12 +91,12 @@ struct Segment {
     Word64 header;       // EntryHeader
     Word64 word;         // LeaseWord
     Word64 base;         // token = base + counter; fixed while the header stands
-    Word64 hash;
-    Word64 length;       // bytes of the name
-    Word64 extensions;   // two entry numbers + 1, 32 bits each; 0 = none
+    Word64 hash;         // NameWords::hash, which has the length of the name in its low byte
+    std::array<Word64, name_bytes_inline / 8> name;  // 32 bytes of it on the line of the word, so that most lookups touch one line
+    Word64 extensions;    // two entry numbers + 1, 32 bits each; 0 = none
     Word64 last_counter;  // of the latest sweep, see Names
     Word64 last_used;     // sweep in which the counter was last seen to have moved
-    std::array<Word64, name_bytes_inline / 8> name;
+    Word64 reserved;
   };
   static_assert(sizeof(Header) <= page_bytes && sizeof(Group) == 64 && sizeof(Slot) == 256 && sizeof(Hold) == 32);
   static_assert(sizeof(WaitCell) == 16 && sizeof(Entry) == 128);
@@ -142,7 +142,7 @@ static_assert(geometry_of({}).size_bytes <= uint64_t{4} << 20, "the default spac
 [[nodiscard]] constexpr uint64_t layout_hash() {
   uint64_t hash = 0xCBF2'9CE4'8422'2325;
   const auto mix = [&hash](uint64_t value) { hash = (hash ^ value) * 0x0000'0100'0000'01B3; };
-  constexpr uint64_t algorithm_version = 1;
+  constexpr uint64_t algorithm_version = 2;
   for (const uint64_t value : {algorithm_version, uint64_t{holds_per_session}, uint64_t{waits_per_session}, uint64_t{group_entries},
                                uint64_t{name_bytes_inline}, uint64_t{name_bytes_extension}, uint64_t{bells_per_slot},
                                uint64_t{LeaseWord::counter_shift}, uint64_t{sizeof(SegmentIdentity)}, uint64_t{sizeof(void*)},

@@ -51,14 +51,16 @@ struct NameWords {
   static constexpr std::size_t count_max = name_bytes_max / 8;
   uint64_t words[count_max] = {};
   uint32_t bytes = 0;
-  uint64_t hash = 0;
+  uint64_t hash = 0;  // 56 bits of it; the low byte is the length
 
   // REQUIRES: fault_of_name(name) == sound.
   explicit NameWords(std::string_view name) : bytes(static_cast<uint32_t>(name.size())) {
     std::memcpy(words, name.data(), name.size());
     hash = mixed(0x9E37'79B9'7F4A'7C15 ^ bytes);
     for (std::size_t i = 0; i < word_count(); ++i) hash = mixed(hash ^ words[i]);
+    hash = (hash & ~uint64_t{0xFF}) | bytes;
   }
+  [[nodiscard]] static constexpr uint64_t bytes_in(uint64_t stored_hash) { return stored_hash & 0xFF; }
   [[nodiscard]] std::size_t word_count() const { return (bytes + 7) / 8; }
   [[nodiscard]] uint32_t extension_count() const {
     if (bytes <= name_bytes_inline) return 0;
@@ -77,6 +79,7 @@ struct NameWords {
 [[nodiscard]] constexpr uint32_t group_of(uint64_t hash, uint32_t groups) {
   return static_cast<uint32_t>(((hash >> 32) * groups) >> 32);
 }
-[[nodiscard]] constexpr uint32_t probe_start(uint64_t hash) { return static_cast<uint32_t>(hash & 0xFFFF'FFFF) % group_entries; }
+// The low byte of the hash is the length.
+[[nodiscard]] constexpr uint32_t probe_start(uint64_t hash) { return static_cast<uint32_t>(hash >> 8) % group_entries; }
 
 }  // namespace tenure::core

@@ -20,7 +20,7 @@ uint32_t Names<P>::extension(uint32_t entry, uint32_t number) {
 template <class P>
 bool Names<P>::holds_name(uint32_t number, const NameWords& name) {
   auto& entry = table_->entry(number);
-  if (entry.hash.load(std::memory_order_relaxed) != name.hash || entry.length.load(std::memory_order_relaxed) != name.bytes) return false;
+  if (entry.hash.load(std::memory_order_relaxed) != name.hash) return false;  // the length is in it
   constexpr std::size_t inline_words = name_bytes_inline / 8;
   constexpr std::size_t extension_words = name_bytes_extension / 8;
   for (std::size_t i = 0; i < name.word_count() && i < inline_words; ++i) {
@@ -81,7 +81,7 @@ template <class P>
 uint32_t Names<P>::read_name(uint32_t number, char* out) {
   auto& entry = table_->entry(number);
   const EntryHeader before{entry.header.load(std::memory_order_acquire)};
-  const uint64_t bytes = entry.length.load(std::memory_order_relaxed);
+  const uint64_t bytes = NameWords::bytes_in(entry.hash.load(std::memory_order_relaxed));
   if (before.state() != EntryState::ready || bytes == 0 || bytes > name_bytes_max) return 0;
   uint64_t words[NameWords::count_max] = {};
   constexpr std::size_t inline_words = name_bytes_inline / 8;
@@ -256,7 +256,6 @@ Resolved Names<P>::fill(const NameWords& name, uint32_t number, const uint32_t* 
   auto& entry = table_->entry(number);
   entry.base.store(base, std::memory_order_relaxed);
   entry.hash.store(name.hash, std::memory_order_relaxed);
-  entry.length.store(name.bytes, std::memory_order_relaxed);
   uint64_t links = 0;
   constexpr std::size_t inline_words = name_bytes_inline / 8;
   constexpr std::size_t extension_words = name_bytes_extension / 8;

@@ -103,7 +103,6 @@ Handle TableModel::preset_name(std::string_view name, std::uint64_t counter) {
   auto& entry = table_.entry(number);
   entry.base.store(std::uint64_t{1} << 40);
   entry.hash.store(words.hash);
-  entry.length.store(words.bytes);
   for (std::size_t i = 0; i < words.word_count(); ++i) entry.name[i].store(words.words[i]);
   entry.word.store(counter << LeaseWord::counter_shift);
   entry.header.store(EntryHeader::of(2, EntryState::ready).bits);

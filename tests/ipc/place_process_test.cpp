@@ -161,6 +161,21 @@ TEST_F(Places, AllThreeDeletedMakeNoSecondTable) {
   });
 }
 
+// A container's processes have the same paths in their maps, and nothing to do with us.
+TEST_F(Places, OfAnotherContainerAreNotInTheWay) {
+  in_a_fresh_system([] {
+    Actor outside = default_user(as(somebody));
+    ASSERT_TRUE(outside.acquires("x").ok);
+    in_a_fresh_system([&] {
+      Actor inside = default_user(as(somebody));
+      const Answer held = inside.acquires("x");
+      EXPECT_TRUE(held.ok) << held.message << inside.opens().message;
+      EXPECT_EQ(table_of(inside), table_of(outside));
+    });
+    EXPECT_TRUE(outside.looks_at("x").ok);
+  });
+}
+
 TEST_F(Places, ThatSomebodyElseHasTakenAreNotUsed) {
   in_a_fresh_system([] {
     ASSERT_EQ(mkdir("/tmp/tenure-54321", 0777), 0);

@@ -414,6 +414,17 @@ INSTANTIATE_TEST_SUITE_P(
                              }}),
     [](const auto& described) { return std::string(described.param.name); });
 
+TEST(DeletedElsewhere, HolderWithOtherMountsIsSeen) {
+  if (!why_not_root().empty()) GTEST_SKIP() << why_not_root();
+  Stage stage;
+  Actor a = stage.actor([](pid_t&) { return unshare(CLONE_NEWNS) == 0; });
+  ASSERT_TRUE(a.acquires("x").ok);
+  fs::remove_all(stage.directory());
+  const Answer refused = stage.actor().tries("x");
+  EXPECT_FALSE(refused.ok) << "a second holder";
+  EXPECT_NE(std::strstr(refused.message, "process"), nullptr) << refused.message;
+}
+
 // Everybody begins at once, while somebody deletes: makers with different lock files in hand must not both let their users in.
 TEST(DeletedAgainAndAgain, NeverTwoInside) {
   struct Board {
