@@ -8,7 +8,7 @@
 namespace tenure::bench {
 
 struct Settings {
-  std::string program;                    // `tenure`
+  std::string program;  // `tenure`
   std::string flock_program = "flock";
 };
 

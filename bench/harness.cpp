@@ -89,7 +89,8 @@ void Report::head() const {
 }
 
 void Report::add(const std::string& work, Unit unit, const Measured& measured, std::optional<Bar> bar) const {
-  const std::string ratio = !std::isfinite(measured.ratio) ? std::string() : text_of(measured.ratio < 0.1 ? "%.4f" : "%.2f", measured.ratio);
+  const std::string ratio =
+      !std::isfinite(measured.ratio) ? std::string() : text_of(measured.ratio < 0.1 ? "%.4f" : "%.2f", measured.ratio);
   std::string bar_text;
   std::string met;
   if (bar) {

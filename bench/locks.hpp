@@ -24,7 +24,8 @@ class SharedMutex {
  public:
   explicit SharedMutex(bool robust = true);
   void lock() {
-    if (const int error = pthread_mutex_lock(&*mutex_); error != 0) [[unlikely]] recover(error);
+    if (const int error = pthread_mutex_lock(&*mutex_); error != 0) [[unlikely]]
+      recover(error);
   }
   void unlock() { pthread_mutex_unlock(&*mutex_); }
 
@@ -41,7 +42,8 @@ class FileLock {
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
   void lock() const {
-    if (flock(descriptor_, LOCK_EX) != 0) [[unlikely]] fail("flock");
+    if (flock(descriptor_, LOCK_EX) != 0) [[unlikely]]
+      fail("flock");
   }
   void unlock() const { flock(descriptor_, LOCK_UN); }
 

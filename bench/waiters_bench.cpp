@@ -64,7 +64,7 @@ Cost cost_of(const MakeLock& make, int count, std::uint64_t watch_ns) {
 }
 
 struct Figures {
-  Measured cost;       // of 1,000 waiters, and of 10
+  Measured cost;  // of 1,000 waiters, and of 10
   double idle_of_many = 0;
 };
 

@@ -39,7 +39,7 @@ struct SegmentIdentity {
   uint32_t names = 0;
   uint32_t sessions = 0;
   std::array<uint64_t, 2> boot_id{};
-  uint64_t lock_file_inode = 0;   // of the file whose bytes the sessions claim
+  uint64_t lock_file_inode = 0;  // of the file whose bytes the sessions claim
   uint64_t created_boottime_ns = 0;
   uint64_t created_realtime_ms = 0;  // since 2026-01-01 UTC
   uint64_t token_floor = 0;          // every token of this segment is larger
@@ -57,29 +57,29 @@ struct Segment {
     alignas(64) Word64 next_ticket;      // fetch_add by a waiter; 40 bits of it enter a key
     alignas(64) Word32 slot_high_water;  // slots ever used; only rises, by CAS
   };
-  struct Group {  // one cache line; its lease guards insertion, eviction and removal of the names that hash to it
+  struct Group {   // one cache line; its lease guards insertion, eviction and removal of the names that hash to it
     Word64 word;   // lease word
     Word64 guard;  // group_guard; anything else is damage
     Word64 floor;  // the largest token of any name that left this group; raised by the holder of `word`
     std::array<uint64_t, 5> reserved;
   };
-  struct Slot {  // 256 bytes, one a session
-    Word64 state;                            // SlotWord
+  struct Slot {                                // 256 bytes, one a session
+    Word64 state;                              // SlotWord
     std::array<Word32, bells_per_slot> bells;  // bell of generation g: bells[g % 4]
-    Word32 notice;                           // futex: somebody took or broke a lease of this session
-    Word32 pid;                              // the rest is for people to read; no decision rests on it
-    Word64 process_started;                  // ticks since boot, /proc/PID/stat field 22
-    Word64 pid_namespace;                    // inode
-    Word64 since_ns;                         // CLOCK_BOOTTIME at registration
+    Word32 notice;                             // futex: somebody took or broke a lease of this session
+    Word32 pid;                                // the rest is for people to read; no decision rests on it
+    Word64 process_started;                    // ticks since boot, /proc/PID/stat field 22
+    Word64 pid_namespace;                      // inode
+    Word64 since_ns;                           // CLOCK_BOOTTIME at registration
     Word32 uid;
     Word32 reserved;
-    std::array<Word64, 16> command;          // NUL-padded
-    std::array<Word64, 8> label;             // NUL-padded
+    std::array<Word64, 16> command;  // NUL-padded
+    std::array<Word64, 8> label;     // NUL-padded
   };
-  struct Hold {  // 32 bytes
-    Word64 key;       // HoldKey
-    Word64 deadline;  // deadline::, or nanoseconds
-    Word64 since_ns;  // CLOCK_BOOTTIME when granted, where the holder noted it; 0 = not noted
+  struct Hold {            // 32 bytes
+    Word64 key;            // HoldKey
+    Word64 deadline;       // deadline::, or nanoseconds
+    Word64 since_ns;       // CLOCK_BOOTTIME when granted, where the holder noted it; 0 = not noted
     Word64 since_counter;  // the counter of the grant that since_ns is of
   };
   struct WaitCell {  // 16 bytes
@@ -87,15 +87,15 @@ struct Segment {
     Word32 stalled;  // 1: passed over, until its owner runs again
     Word64 since_ns;
   };
-  struct Entry {  // 128 bytes, one a name; an extension keeps header and word and uses the rest for 112 bytes of the name
-    Word64 header;       // EntryHeader
-    Word64 word;         // LeaseWord
-    Word64 base;         // token = base + counter; fixed while the header stands
-    Word64 hash;         // NameWords::hash, which has the length of the name in its low byte
+  struct Entry {    // 128 bytes, one a name; an extension keeps header and word and uses the rest for 112 bytes of the name
+    Word64 header;  // EntryHeader
+    Word64 word;    // LeaseWord
+    Word64 base;    // token = base + counter; fixed while the header stands
+    Word64 hash;    // NameWords::hash, which has the length of the name in its low byte
     std::array<Word64, name_bytes_inline / 8> name;  // 32 bytes of it on the line of the word, so that most lookups touch one line
-    Word64 extensions;    // two entry numbers + 1, 32 bits each; 0 = none
-    Word64 last_counter;  // of the latest sweep, see Names
-    Word64 last_used;     // sweep in which the counter was last seen to have moved
+    Word64 extensions;                               // two entry numbers + 1, 32 bits each; 0 = none
+    Word64 last_counter;                             // of the latest sweep, see Names
+    Word64 last_used;                                // sweep in which the counter was last seen to have moved
     Word64 reserved;
   };
   static_assert(sizeof(Header) <= page_bytes && sizeof(Group) == 64 && sizeof(Slot) == 256 && sizeof(Hold) == 32);
@@ -143,10 +143,10 @@ static_assert(geometry_of({}).size_bytes <= uint64_t{4} << 20, "the default spac
   uint64_t hash = 0xCBF2'9CE4'8422'2325;
   const auto mix = [&hash](uint64_t value) { hash = (hash ^ value) * 0x0000'0100'0000'01B3; };
   constexpr uint64_t algorithm_version = 2;
-  for (const uint64_t value : {algorithm_version, uint64_t{holds_per_session}, uint64_t{waits_per_session}, uint64_t{group_entries},
-                               uint64_t{name_bytes_inline}, uint64_t{name_bytes_extension}, uint64_t{bells_per_slot},
-                               uint64_t{LeaseWord::counter_shift}, uint64_t{sizeof(SegmentIdentity)}, uint64_t{sizeof(void*)},
-                               uint64_t{std::endian::native == std::endian::little}}) {
+  for (const uint64_t value :
+       {algorithm_version, uint64_t{holds_per_session}, uint64_t{waits_per_session}, uint64_t{group_entries}, uint64_t{name_bytes_inline},
+        uint64_t{name_bytes_extension}, uint64_t{bells_per_slot}, uint64_t{LeaseWord::counter_shift}, uint64_t{sizeof(SegmentIdentity)},
+        uint64_t{sizeof(void*)}, uint64_t{std::endian::native == std::endian::little}}) {
     mix(value);
   }
   return hash;

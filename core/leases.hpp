@@ -23,7 +23,7 @@ namespace tenure::core {
 template <class P>
 struct Handle {
   uint32_t lease = no_index;
-  uint64_t base = 0;                                           // token = base + counter
+  uint64_t base = 0;                                              // token = base + counter
   const typename P::template Atomic<uint64_t>* header = nullptr;  // on the same cache line as the word
   uint64_t expected_header = 0;
 };
@@ -50,7 +50,7 @@ struct Patience {
 
 enum class Acquired : uint8_t {
   granted,
-  busy,       // somebody holds it or comes first (try only)
+  busy,  // somebody holds it or comes first (try only)
   timed_out,
   cancelled,
   stale,         // the handle's name has left its entry: resolve it again

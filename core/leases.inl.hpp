@@ -39,7 +39,8 @@ inline LeaseWord Leases<P>::acquire_fast(const Handle<P>& handle, uint32_t hold,
   }
   // See confirm.
   const bool same = handle.header->load(std::memory_order_acquire) == handle.expected_header;
-  if (same || P::breaks(Rule::check_header_after_grant)) [[likely]] return mine;
+  if (same || P::breaks(Rule::check_header_after_grant)) [[likely]]
+    return mine;
   withdraw(handle.lease, mine, false);
   return {};
 }
@@ -130,7 +131,7 @@ inline bool Leases<P>::release_fast(uint32_t lease, uint32_t hold, LeaseWord wor
   if (word.counter() >= LeaseWord::counter_retire || word.waiters()) return false;
   // Release: partner of the acquire CAS of the next holder.
   if (!table_->entry(lease).word.compare_exchange_strong(expected, word.freed(Mode::free).bits, std::memory_order_release,
-                                                        std::memory_order_relaxed)) {
+                                                         std::memory_order_relaxed)) {
     return false;
   }
   unbind(hold);
@@ -163,8 +164,7 @@ bool Leases<P>::renew(Grant& grant, uint64_t ttl_ns) {
   if (is_past(grant.deadline_ns, now_ns)) return false;
   const uint64_t next_ns = deadline_from(now_ns, ttl_ns);
   auto& deadline = table_->hold(grant.hold).deadline;
-  const bool by_store =
-      P::breaks(Rule::renew_by_cas) || P::breaks(Rule::renew_rereads_word) || P::breaks(Rule::renew_fences);
+  const bool by_store = P::breaks(Rule::renew_by_cas) || P::breaks(Rule::renew_rereads_word) || P::breaks(Rule::renew_fences);
   if (by_store) {
     deadline.store(next_ns, std::memory_order_relaxed);
     if (P::breaks(Rule::renew_fences)) P::fence();
@@ -195,8 +195,7 @@ template <class P>
 bool Leases<P>::break_grant(uint32_t lease, LeaseWord word) {
   uint64_t seen = table_->word(lease).load(std::memory_order_acquire);
   while (LeaseWord{seen}.same_grant(word)) {
-    if (table_->word(lease).compare_exchange_strong(seen, LeaseWord{seen}.freed(mode_after(word, true)).bits,
-                                                    std::memory_order_acq_rel)) {
+    if (table_->word(lease).compare_exchange_strong(seen, LeaseWord{seen}.freed(mode_after(word, true)).bits, std::memory_order_acq_rel)) {
       if (word.hold() < table_->geometry().holds) table_->notify_owner(word.hold());
       table_->pass_on(lease, true);
       return true;

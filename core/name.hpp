@@ -76,9 +76,7 @@ struct NameWords {
   }
 };
 
-[[nodiscard]] constexpr uint32_t group_of(uint64_t hash, uint32_t groups) {
-  return static_cast<uint32_t>(((hash >> 32) * groups) >> 32);
-}
+[[nodiscard]] constexpr uint32_t group_of(uint64_t hash, uint32_t groups) { return static_cast<uint32_t>(((hash >> 32) * groups) >> 32); }
 // The low byte of the hash is the length.
 [[nodiscard]] constexpr uint32_t probe_start(uint64_t hash) { return static_cast<uint32_t>(hash >> 8) % group_entries; }
 

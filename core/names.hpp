@@ -13,9 +13,9 @@ namespace tenure::core {
 
 enum class Resolved : uint8_t {
   found,
-  absent,        // (look-up only)
-  full,          // every name of the group is held or waited for
-  timed_out,     // the group's lease is held by a process that does not go on
+  absent,     // (look-up only)
+  full,       // every name of the group is held or waited for
+  timed_out,  // the group's lease is held by a process that does not go on
   cancelled,
   tokens_ended,  // no token is left below 2^63
   damaged,
@@ -24,7 +24,7 @@ enum class Resolved : uint8_t {
 
 // The records that an insertion uses beside those of the lease itself.
 struct Desk {
-  Seat group;                     // for the group's lease
+  Seat group;                      // for the group's lease
   uint32_t entry_hold = no_index;  // for the word of the entry that is filled or evicted
 };
 
@@ -33,8 +33,10 @@ class Names {
  public:
   // As the segment has it; a platform on which every load costs dearly (the simulator's) may use fewer of a group's entries.
   static constexpr uint32_t group_entries = [] {
-    if constexpr (requires { P::group_entries; }) return P::group_entries;
-    else return core::group_entries;
+    if constexpr (requires { P::group_entries; })
+      return P::group_entries;
+    else
+      return core::group_entries;
   }();
 
   Names(Table<P>& table, Leases<P>& leases) : table_(&table), leases_(&leases) {}

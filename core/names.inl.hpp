@@ -248,8 +248,8 @@ bool Names<P>::make_room(const NameWords& name, const Desk& desk) {
 template <class P>
 Resolved Names<P>::fill(const NameWords& name, uint32_t number, const uint32_t* extensions, Handle<P>& handle, bool& weak) {
   auto& group = table_->group(number / group_entries);
-  const uint64_t base =
-      token_base(table_->platform().realtime_ms(), group.floor.load(std::memory_order_acquire), table_->identity().token_floor);
+  const uint64_t realtime_ms = table_->platform().realtime_ms();  // one step a statement: the order of arguments is the compiler's
+  const uint64_t base = token_base(realtime_ms, group.floor.load(std::memory_order_acquire), table_->identity().token_floor);
   if (!base_fits(base)) return Resolved::tokens_ended;
   // Before the name can be used: no token of this entry may exceed the mark.
   weak = !table_->platform().raise_token_mark(base + tokens_per_entry);

@@ -27,7 +27,7 @@ template <class P>
 struct Queue {
   static constexpr uint32_t joiners_max = 16;
 
-  uint32_t head = no_index;       // first in order; passed-over waiters only where there is nobody else
+  uint32_t head = no_index;  // first in order; passed-over waiters only where there is nobody else
   uint64_t head_ticket = 0;
   Waiter<P> predecessor;          // the last one before the ticket asked for
   uint32_t successor = no_index;  // the first one behind it

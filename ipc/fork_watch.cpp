@@ -14,9 +14,9 @@
 namespace tenure::ipc {
 namespace {
 
-constinit std::atomic<std::uint64_t> plain_word{0};                 // where there is no page that the kernel wipes
+constinit std::atomic<std::uint64_t> plain_word{0};  // where there is no page that the kernel wipes
 constinit std::atomic<std::atomic<std::uint64_t>*> own_word{&plain_word};
-constinit std::atomic<std::uint64_t> last_generation{0};            // survives a fork, so that a child's generation is a new one
+constinit std::atomic<std::uint64_t> last_generation{0};  // survives a fork, so that a child's generation is a new one
 constinit std::atomic<bool> wiped_by_kernel{false};
 constinit std::mutex list_mutex;  // held over every fork, so that a child finds the list whole
 

@@ -1,8 +1,8 @@
 #include "ipc/keeper.hpp"
 
-#include <csignal>
 #include <pthread.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <algorithm>
 #include <array>

@@ -31,14 +31,14 @@ struct Sought {
 // The file may be gone, and its directory too: what is left of the way there is on the same file system.
 std::optional<dev_t> device_near(const std::string& path) {
   std::string at = path;
-  struct stat facts {};
+  struct stat facts{};
   do {
     const std::size_t slash = at.find_last_of('/');
     if (slash == std::string::npos) return std::nullopt;
     at.resize(slash == 0 ? 1 : slash);
   } while (stat(at.c_str(), &facts) != 0 && at.size() > 1);
   constexpr std::uint32_t btrfs = 0x9123'683E, bcachefs = 0xCA45'1A4E, overlayfs = 0x794C'7630;  // maps shows another device than stat
-  struct statfs system {};
+  struct statfs system{};
   if (statfs(at.c_str(), &system) != 0) return std::nullopt;
   const auto type = static_cast<std::uint32_t>(system.f_type);
   return type == btrfs || type == bcachefs || type == overlayfs ? std::nullopt : std::optional(facts.st_dev);

@@ -46,8 +46,7 @@ void SpaceCore::describe_holder(std::uint32_t lease, core::LeaseWord word, std::
   holder.expired = holder.leased && core::is_past(deadline_ns, now);
   if (holder.leased && !holder.expired) holder.remaining = std::chrono::nanoseconds(deadline_ns - now);
   if (hold.since_counter.load(std::memory_order_acquire) == word.counter() &&
-      core::HoldKey{hold.key.load(std::memory_order_relaxed)}.bits ==
-          core::HoldKey::of(lease, core::HoldKind::user).bits) {
+      core::HoldKey{hold.key.load(std::memory_order_relaxed)}.bits == core::HoldKey::of(lease, core::HoldKind::user).bits) {
     holder.held_for = since(now, hold.since_ns.load(std::memory_order_relaxed));
   }
   holder.command = text_of(slot.command);
@@ -60,8 +59,7 @@ void SpaceCore::describe_waiters(std::uint32_t lease, std::vector<WaiterReport>&
     WaiterReport report;
   };
   std::vector<Found> found;
-  const std::uint32_t slots =
-      std::min(table_.header().slot_high_water.load(std::memory_order_acquire), table_.geometry().sessions);
+  const std::uint32_t slots = std::min(table_.header().slot_high_water.load(std::memory_order_acquire), table_.geometry().sessions);
   for (std::uint32_t wait = 0; wait < slots * core::waits_per_session; ++wait) {
     const core::WaitKey key{table_.wait_key(wait).load(std::memory_order_acquire)};
     if (!key.bound() || key.lease() != lease) continue;
@@ -129,8 +127,7 @@ Result<NameReport, AcquireError> SpaceCore::show(std::string_view name) {
 
 std::vector<SessionReport> SpaceCore::sessions() {
   std::vector<SessionReport> reports;
-  const std::uint32_t slots =
-      std::min(table_.header().slot_high_water.load(std::memory_order_acquire), table_.geometry().sessions);
+  const std::uint32_t slots = std::min(table_.header().slot_high_water.load(std::memory_order_acquire), table_.geometry().sessions);
   for (std::uint32_t number = 0; number < slots; ++number) {
     const auto view = table_.look(number);
     if (!view.state.is_live() || view.damaged) continue;

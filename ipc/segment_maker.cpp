@@ -43,7 +43,8 @@ OpenFault still_in_use(const MakeRequest& request, const Finding& finding) {
 core::SegmentIdentity identity_for(const MakeRequest& request, const TokenMark::Reading& mark) {
   core::SegmentIdentity identity;
   identity.boot_id = {request.moment.boot.high, request.moment.boot.low};
-  identity.lock_file_inode = request.sites[0]->lock_inode();
+  request.sites[0]->renew_lock_identity();
+  identity.lock_file_inode = request.sites[0]->lock_identity();
   identity.created_boottime_ns = clock_ns(CLOCK_BOOTTIME) - static_cast<std::uint64_t>(request.moment.boottime_offset_ns);
   identity.created_realtime_ms = milliseconds_since_2026();
   identity.token_floor = mark.number;

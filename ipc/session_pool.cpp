@@ -51,8 +51,7 @@ PoolError SessionPool::open_session() {
     case core::SessionClaim::Code::damaged: return PoolError::damaged;
     case core::SessionClaim::Code::failed: return PoolError::system;
   }
-  const Word32* bell =
-      claim.has_bell ? &table_.slot(claim.slot).bells[core::Table<RealPlatform>::bell_of(claim.generation)] : nullptr;
+  const Word32* bell = claim.has_bell ? &table_.slot(claim.slot).bells[core::Table<RealPlatform>::bell_of(claim.generation)] : nullptr;
   sessions_.push_back({claim.slot, claim.generation, bell, 0, 0});
   return PoolError::none;
 }

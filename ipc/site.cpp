@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <bit>
@@ -9,6 +10,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "ipc/new_file.hpp"
@@ -20,6 +22,7 @@ namespace {
 // O_NONBLOCK: somebody may have put a FIFO there.
 constexpr int file_flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 constexpr std::uint64_t clock_slack_ns = 2'000'000'000;
+constexpr off_t identity_offset = 16;  // in the lock file, behind the maker's note
 
 OpenFault cannot_open(const std::string& path, int error) {
   switch (error) {
@@ -59,7 +62,7 @@ Finding::Kind judge(Finding& finding, const Site& site, const Moment& moment) {
   if (BootId{finding.identity.boot_id[0], finding.identity.boot_id[1]} != moment.boot) {
     return replaceable(FaultCode::unusable, "%s was made in another boot, or in a container that hides the boot id.");
   }
-  if (finding.identity.lock_file_inode != site.lock_inode()) {
+  if (finding.identity.lock_file_inode != site.lock_identity()) {
     return replaceable(FaultCode::unusable, "%s has lost its lock file: somebody deleted or replaced that.");
   }
   return Finding::Kind::sound;
@@ -92,6 +95,19 @@ Opened<bool> Site::open_lock(bool make) {
   if (!untrusted.empty()) return OpenFault{FaultCode::not_permitted, formatted("%s %s", lock_path().c_str(), untrusted.c_str())};
   lock_inode_ = facts.st_ino;
   return true;
+}
+
+std::uint64_t Site::lock_identity() const {
+  std::uint64_t number = 0;  // of a file that has none yet
+  (void)!pread(lock_.get(), &number, sizeof number, identity_offset);
+  return lock_inode_ ^ number;
+}
+
+void Site::renew_lock_identity() const {
+  std::uint64_t number = 0;
+  if (getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number))
+    number = clock_ns(CLOCK_REALTIME) ^ clock_ns(CLOCK_MONOTONIC);
+  (void)!pwrite(lock_.get(), &number, sizeof number, identity_offset);  // without room there will be no segment either
 }
 
 std::string Site::mapped_path() const {

@@ -28,7 +28,9 @@ class Site {
   [[nodiscard]] std::string table_path() const { return place_.path + '/' + table_name_; }
   [[nodiscard]] std::string lock_path() const { return place_.path + '/' + lock_name_; }
   [[nodiscard]] int lock() const { return lock_.get(); }
-  [[nodiscard]] std::uint64_t lock_inode() const { return lock_inode_; }
+  // What a segment remembers of its lock file: the inode and a random number in the file, since the inode of a deleted one is used again.
+  [[nodiscard]] std::uint64_t lock_identity() const;
+  void renew_lock_identity() const;  // by the maker, before the segment
   // The table's path as /proc/PID/maps shows it, with the directory's links resolved.
   [[nodiscard]] std::string mapped_path() const;
 

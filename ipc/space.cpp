@@ -72,10 +72,7 @@ Name::Name(const Name& other)
     : core_(other.core_), place_(other.place_), moved_(other.moved_.load(std::memory_order_acquire)), text_(other.text_) {}
 
 Name::Name(Name&& other) noexcept
-    : core_(other.core_),
-      place_(other.place_),
-      moved_(other.moved_.load(std::memory_order_acquire)),
-      text_(std::move(other.text_)) {}
+    : core_(other.core_), place_(other.place_), moved_(other.moved_.load(std::memory_order_acquire)), text_(std::move(other.text_)) {}
 
 Name& Name::operator=(const Name& other) { return *this = Name(other); }
 

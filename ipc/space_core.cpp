@@ -129,7 +129,8 @@ SpaceCore::SpaceCore(std::unique_ptr<SegmentFile> file, Appearance appearance)
 }
 
 bool SpaceCore::enter() {
-  if (local_generation_.load(std::memory_order_acquire) == process_generation()) [[likely]] return true;
+  if (local_generation_.load(std::memory_order_acquire) == process_generation()) [[likely]]
+    return true;
   return enter_after_fork();
 }
 
@@ -224,7 +225,8 @@ Result<std::shared_ptr<SpaceCore>, OpenError> SpaceCore::open(const Space::Optio
   for (OpenSpace& space : open_spaces.spaces) {
     if (space.key != key) continue;
     if (space.core->is_lost()) {
-      return OpenError{OpenCode::data, space.core->file_->path() + " was truncated while it was in use; end this process and start it again"};
+      return OpenError{OpenCode::data,
+                       space.core->file_->path() + " was truncated while it was in use; end this process and start it again"};
     }
     if (auto handle = space.handle.lock()) return handle;
     std::shared_ptr<SpaceCore> handle(space.core, closed);
@@ -291,10 +293,12 @@ Result<Lease, AcquireError> SpaceCore::made(const core::Grant& grant, Terms term
 // The uncontended path. A locked instruction waits until every store before it has reached the cache, so this path stores nothing that it
 // need not: the lease is made where it stays, and whatever needs a call, and with it saved registers, is a function of its own.
 inline core::LeaseWord SpaceCore::take_fast(const Handle& handle, std::uint64_t deadline_ns, std::uint32_t& hold) {
-  if (!has_spare()) [[unlikely]] return {};
+  if (!has_spare()) [[unlikely]]
+    return {};
   hold = spare.hold;
   const core::LeaseWord word = leases_.acquire_fast(handle, hold, deadline_ns);
-  if (word.has_owner()) [[likely]] spare.hold = core::no_index;
+  if (word.has_owner()) [[likely]]
+    spare.hold = core::no_index;
   return word;
 }
 
@@ -320,7 +324,8 @@ Result<Lease, AcquireError> SpaceCore::take_leased_or_slowly(const Name& name, T
     const std::uint64_t deadline_ns = core::deadline_from(now_ns(), static_cast<std::uint64_t>(terms.ttl.count()));
     std::uint32_t hold = 0;
     const core::LeaseWord word = take_fast(handle, deadline_ns, hold);
-    if (word.has_owner()) [[likely]] return Result<Lease, AcquireError>(std::in_place, made_of(handle, word, deadline_ns, hold));
+    if (word.has_owner()) [[likely]]
+      return Result<Lease, AcquireError>(std::in_place, made_of(handle, word, deadline_ns, hold));
   }
   return take_slowly(name.text(), &name, terms, wait);
 }
@@ -342,7 +347,8 @@ Result<Lease, AcquireError> SpaceCore::by_name(std::string_view text, Terms term
       strict ? core::deadline::strict : core::deadline_from(now_ns(), static_cast<std::uint64_t>(terms.ttl.count()));
   std::uint32_t hold = 0;
   const core::LeaseWord word = take_fast(handle, deadline_ns, hold);
-  if (!word.has_owner()) [[unlikely]] return take_slowly(text, nullptr, terms, wait);
+  if (!word.has_owner()) [[unlikely]]
+    return take_slowly(text, nullptr, terms, wait);
   return Result<Lease, AcquireError>(std::in_place, made_of(handle, word, deadline_ns, hold));
 }
 
@@ -542,7 +548,8 @@ std::chrono::nanoseconds SpaceCore::remaining(const Lease& lease) const {
 }
 
 bool SpaceCore::extend(Lease& lease, std::chrono::nanoseconds ttl) {
-  if (lease.parts_.generation != process_generation() || lease.parts_.deadline_ns == core::deadline::strict || ttl.count() <= 0) return false;
+  if (lease.parts_.generation != process_generation() || lease.parts_.deadline_ns == core::deadline::strict || ttl.count() <= 0)
+    return false;
   const auto ttl_ns = static_cast<std::uint64_t>(ttl.count());
   if (lease.parts_.record == nullptr) {
     core::Grant grant = grant_of(lease);

@@ -32,8 +32,8 @@ struct Config {
   std::uint32_t spurious_wakes_max = 0;
   std::uint32_t realtime_jumps_max = 0;
   std::uint64_t realtime_jump_ms_max = 3'600'000;
-  std::uint32_t horizon_steps = 0;                            // 0: the runner measures the length of fault-free runs
-  std::uint32_t quiet_after_steps = ~std::uint32_t{0};        // no new fault from here on: what waits must now be served
+  std::uint32_t horizon_steps = 0;                      // 0: the runner measures the length of fault-free runs
+  std::uint32_t quiet_after_steps = ~std::uint32_t{0};  // no new fault from here on: what waits must now be served
 
   // The clocks. A step takes step_ns; boot time starts at boot_ns, so that 0 is never a time.
   std::uint64_t step_ns = 100'000;
@@ -47,7 +47,7 @@ struct Config {
   bool wake_any_order = true;        // else waiters of a word wake in the order in which they went to sleep
   std::uint64_t byte_linger_ns = 0;  // a forked child may hold the dead process's bytes for this long more (never_ns: for ever)
 
-  std::uint32_t steps_max = 20'000;  // a run that takes more is a livelock
+  std::uint32_t steps_max = 20'000;    // a run that takes more is a livelock
   std::uint32_t turn_steps_max = 512;  // one actor's longest turn while others are ready, so that a spinning loop is not for ever
 
   std::uint64_t planted_rules = 0;  // rule_bit(...) of the rules that P::breaks() reports as broken

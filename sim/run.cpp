@@ -192,8 +192,8 @@ void Runner::print(std::ostream& out, const Failure& failure) {
   tape.start_replay(failure.tape);
   const Verdict again = world_->run(scenario_, failure.config, tape, true);
   for (const TraceLine& line : world_->trace()) print_line(out, *world_, line);
-  out << (again.failed ? again.property : "no failure") << " after " << again.steps << " steps, hash "
-      << std::hex << again.hash << std::dec;
+  out << (again.failed ? again.property : "no failure") << " after " << again.steps << " steps, hash " << std::hex << again.hash
+      << std::dec;
   if (tape.diverged() || again.hash != failure.hash) out << " - REPLAY DIFFERS from " << std::hex << failure.hash << std::dec;
   out << '\n';
 }

@@ -16,7 +16,7 @@ namespace tenure::sim {
 
 struct Budget {
   std::uint64_t runs_max = 10'000;
-  double seconds_max = 1e9;        // looked at now and then; a run is never cut short
+  double seconds_max = 1e9;  // looked at now and then; a run is never cut short
   std::uint64_t first_seed = 1;
   std::uint64_t failures_max = 1;  // stop after so many failing runs
 };
@@ -25,10 +25,10 @@ struct Budget {
 struct Failure {
   std::string property;
   std::string detail;
-  std::uint64_t seed = 0;    // 0 when the exhaustive engine found it
-  std::uint64_t run = 0;     // which run it was, from 1
+  std::uint64_t seed = 0;  // 0 when the exhaustive engine found it
+  std::uint64_t run = 0;   // which run it was, from 1
   std::uint64_t hash = 0;
-  std::uint64_t count = 0;   // failing runs of this property
+  std::uint64_t count = 0;  // failing runs of this property
   std::vector<Decision> tape;
   Config config;
 };
@@ -36,12 +36,12 @@ struct Failure {
 struct Report {
   std::uint64_t runs = 0;
   std::uint64_t steps = 0;
-  std::uint64_t ticks = 0;   // times that only a timer could go on
+  std::uint64_t ticks = 0;  // times that only a timer could go on
   std::uint64_t kills = 0;
   std::uint64_t pauses = 0;
-  bool complete = false;     // the exhaustive engine has seen every tape within its bounds
+  bool complete = false;  // the exhaustive engine has seen every tape within its bounds
   double seconds = 0;
-  std::vector<Failure> failures;                             // in order of finding
+  std::vector<Failure> failures;  // in order of finding
   std::vector<std::pair<std::string, std::uint64_t>> sometimes;
 
   bool failed() const { return !failures.empty(); }

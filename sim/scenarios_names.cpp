@@ -69,8 +69,9 @@ void NamesScenario::work(World& world, std::uint32_t slot) {
 
 Patience NamesScenario::patience(World& world) {
   Patience patience;
-  if (shape_.timeouts && world.choose(2) != 0)
-    patience.until_ns = platform_.boottime_ns() + (world.config().step_ns << (4 + world.choose(6)));
+  if (!shape_.timeouts || world.choose(2) == 0) return patience;
+  const std::uint64_t limit_ns = world.config().step_ns << (4 + world.choose(6));
+  patience.until_ns = platform_.boottime_ns() + limit_ns;
   return patience;
 }
 

@@ -149,7 +149,10 @@ Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t leas
   }
   if (way == 2) return leases.try_acquire(handle, seat.hold, terms, grant);
   Patience patience;
-  if (way == 3) patience.until_ns = platform_.boottime_ns() + (world.config().step_ns << (4 + world.choose(6)));
+  if (way == 3) {
+    const std::uint64_t limit_ns = world.config().step_ns << (4 + world.choose(6));
+    patience.until_ns = platform_.boottime_ns() + limit_ns;
+  }
   if (shape_.script != nullptr && role(world).patience_ns != 0) patience.until_ns = platform_.boottime_ns() + role(world).patience_ns;
   if (shape_.cancels) patience.cancelled = &cancelled_[world.this_process()];
   patience.context = &wish_[world.this_thread()];

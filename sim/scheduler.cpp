@@ -81,13 +81,17 @@ void World::follow_cue(std::uint32_t& actor) {
   const bool can = wanted < 64 && (ready_ & bit(wanted)) != 0;
   switch (cue.what) {
     case Cue::What::until:
-      if (can) actor = wanted;
-      else call_out([this] { fail("script", "a thread of the script can't go on"); });
+      if (can)
+        actor = wanted;
+      else
+        call_out([this] { fail("script", "a thread of the script can't go on"); });
       break;
     case Cue::What::rest:
     case Cue::What::bury:
-      if (can) actor = wanted;
-      else next_cue();
+      if (can)
+        actor = wanted;
+      else
+        next_cue();
       break;
     case Cue::What::kill:
       next_cue();

@@ -32,6 +32,45 @@ Contention story(std::string_view name, std::uint32_t processes, std::uint32_t s
 
 }  // namespace
 
+// 0 holds, 1 waits, 2 has read the word. 0 releases and wakes 1, who dies of it; 2 finds nobody before it, and believes that 0 still holds.
+Contention head_dies_when_poked() {
+  Contention shape = story("story-head-dies", 3, 0);
+  shape.script = [](TableModel& model, const Handle& handle) {
+    return std::vector<Cue>{
+        granted(0),
+        rest(1),
+        until(2, Op::load, word_of(model, handle)),
+        until(0, Op::fetch_add, &model.table().wait_cell(core::waits_per_session).seq),
+        kill(1),
+        bury(1),
+        rest(2),
+        rest(0),
+    };
+  };
+  return shape;
+}
+
+// 0 holds, 1 runs out of patience just before 0 releases, and leaves; that it left is still in its store buffer when it looks for somebody
+// behind it. 2 comes, is not seen, sees 1 before it, and sleeps on somebody who is gone.
+Contention key_in_a_store_buffer() {
+  Contention shape = story("story-store-buffer", 3, 0);
+  shape.config.memory = Memory::total_store_order;
+  shape.roles[1].patience_ns = 10'000;
+  shape.script = [](TableModel& model, const Handle& handle) {
+    return std::vector<Cue>{
+        granted(0),
+        until(1, Op::read_clock, nullptr, 3),
+        until(0, Op::cas, word_of(model, handle)),
+        rest(0),
+        until(1, Op::store, key_of(model, 1)),
+        until(1, Op::load, key_of(model, 2)),
+        rest(2),
+        rest(1),
+    };
+  };
+  return shape;
+}
+
 // 0 holds, 1 and 2 wait, 3 comes. 1 runs out of patience just before 0 releases; 3 meets its key while it is still there. 1 leaves and
 // wakes 2; 2 dies of it. If 3 doesn't look at 1's key again, it sleeps behind somebody who is gone, and the lease is free.
 Contention stopped_reader_of_a_dead_queue() {

@@ -160,6 +160,8 @@ constexpr Entry entries[] = {
     {"wrapping", nullptr, wrapping},
     {"recreated", nullptr, recreated},
     {"weak", nullptr, weak},
+    {"story-head-dies", stories::head_dies_when_poked, nullptr},
+    {"story-store-buffer", stories::key_in_a_store_buffer, nullptr},
     {"story-dead-queue", stories::stopped_reader_of_a_dead_queue, nullptr},
     {"story-stranger", stories::stranger_in_the_slot, nullptr},
     {"story-breaker", stories::breaker_who_dies, nullptr},

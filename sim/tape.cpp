@@ -115,9 +115,7 @@ std::uint32_t Tape::read(std::uint32_t n, Kind kind) {
   return std::min(given.choice, n - 1);
 }
 
-std::vector<Decision> Tape::decisions() const {
-  return {decisions_.begin(), decisions_.begin() + static_cast<std::ptrdiff_t>(position_)};
-}
+std::vector<Decision> Tape::decisions() const { return {decisions_.begin(), decisions_.begin() + static_cast<std::ptrdiff_t>(position_)}; }
 
 std::string to_text(const std::vector<Decision>& decisions) {
   std::string text;

@@ -111,8 +111,8 @@ class Tape {
   Engine engine_ = Engine::random;
   bool sticky_ = false;
   bool diverged_ = false;
-  std::size_t position_ = 0;    // decisions taken in this run
-  std::size_t prefix_ = 0;      // decisions that are given: replayed ones
+  std::size_t position_ = 0;  // decisions taken in this run
+  std::size_t prefix_ = 0;    // decisions that are given: replayed ones
   std::vector<Decision> decisions_;
   Random random_;
   FaultPlan kills_;

@@ -62,22 +62,50 @@ class Scenario {
 };
 
 enum class Op : std::uint8_t {
-  load, store, exchange, cas, cas_failed, fetch_add, fence, drain,
-  wait, sleep, resume, wake, read_clock,
-  claim_byte, free_byte, probe_byte, arm_bell, disarm_bell, token_mark, robust_list,
-  start, exit, kill, pause, unpause, clock_jump, tick,
-  kernel_unqueue, kernel_mark, kernel_wake, kernel_free_bytes, kernel_reap, note,
+  load,
+  store,
+  exchange,
+  cas,
+  cas_failed,
+  fetch_add,
+  fence,
+  drain,
+  wait,
+  sleep,
+  resume,
+  wake,
+  read_clock,
+  claim_byte,
+  free_byte,
+  probe_byte,
+  arm_bell,
+  disarm_bell,
+  token_mark,
+  robust_list,
+  start,
+  exit,
+  kill,
+  pause,
+  unpause,
+  clock_jump,
+  tick,
+  kernel_unqueue,
+  kernel_mark,
+  kernel_wake,
+  kernel_free_bytes,
+  kernel_reap,
+  note,
 };
 
 // One line of a script: the first part of a run as a scenario dictates it, for schedules that chance doesn't find. The tape decides the
 // rest.
 struct Cue {
   enum class What : std::uint8_t {
-    until,   // `actor` (a thread) runs up to and with its `times`-th next `op` on `word`; null: on any word
-    rest,    // `actor` (a thread) runs until it sleeps or ends
-    kill,    // `actor` (a process) dies
-    bury,    // the kernel does all its work on `actor` (a dead process)
-    pause,   // `actor` (a process) stops for `times` steps
+    until,  // `actor` (a thread) runs up to and with its `times`-th next `op` on `word`; null: on any word
+    rest,   // `actor` (a thread) runs until it sleeps or ends
+    kill,   // `actor` (a process) dies
+    bury,   // the kernel does all its work on `actor` (a dead process)
+    pause,  // `actor` (a process) stops for `times` steps
   };
   What what;
   std::uint32_t actor;
@@ -113,10 +141,10 @@ class World {
  public:
   static constexpr std::uint32_t threads_max = 24;  // in one run, dead ones included
   static constexpr std::uint32_t processes_max = 16;
-  static constexpr std::uint32_t bells_max = 8;     // of one process
+  static constexpr std::uint32_t bells_max = 8;  // of one process
   static constexpr std::uint32_t robust_words_max = 8;
   static constexpr std::uint32_t bytes_max = 4096;
-  static constexpr std::uint32_t stores_max = 16;   // in one buffer
+  static constexpr std::uint32_t stores_max = 16;  // in one buffer
 
   World() = default;
   World(const World&) = delete;
@@ -182,21 +210,22 @@ class World {
 
   void step() {
     boottime_ns_ += config_.step_ns;
-    if (++steps_ >= config_.steps_max || boottime_ns_ >= alarm_ns_) [[unlikely]] time_passes();
-    if (ready_ != std::uint64_t{1} << running_ || !script_.empty()) [[likely]] schedule();
+    if (++steps_ >= config_.steps_max || boottime_ns_ >= alarm_ns_) [[unlikely]]
+      time_passes();
+    if (ready_ != std::uint64_t{1} << running_ || !script_.empty()) [[likely]]
+      schedule();
     if (faults_possible_ && script_.empty()) land_faults();
   }
   void record(Op op, const void* word, std::uint64_t first, std::uint64_t second = 0, const char* text = nullptr) {
     hash_ = (((hash_ << 5) | (hash_ >> 59)) ^ (first + (std::uint64_t{running_} << 56) + (static_cast<std::uint64_t>(op) << 48))) *
             0x9e3779b97f4a7c15;
     hash_ ^= second + (hash_ >> 32);
-    if (observed_) [[unlikely]] observe(op, word, first, second, text);
+    if (observed_) [[unlikely]]
+      observe(op, word, first, second, text);
   }
   bool buffers_stores() const { return config_.memory == Memory::total_store_order; }
   // The newest store to `word` in the running thread's own buffer.
-  bool forwards(const void* word, std::uint64_t& bits) const {
-    return threads_[running_].stores.count != 0 && find_buffered(word, bits);
-  }
+  bool forwards(const void* word, std::uint64_t& bits) const { return threads_[running_].stores.count != 0 && find_buffered(word, bits); }
   void buffer_store(void* word, std::uint32_t bytes, std::uint64_t bits);
   void drain() {
     if (threads_[running_].stores.count != 0) drain_all(running_);
@@ -244,9 +273,9 @@ class World {
     ProcessId process;
     std::uint32_t tid;
     State state;
-    bool queued;     // on the futex queues of its watches
+    bool queued;  // on the futex queues of its watches
     bool timed_out;
-    std::uint64_t queued_at;    // order of going to sleep
+    std::uint64_t queued_at;  // order of going to sleep
     std::uint64_t deadline_ns;
     std::uint64_t wait_began_ns;
     std::span<const FutexWatch> watches;
@@ -264,7 +293,7 @@ class World {
   };
   struct Process {
     std::uint32_t pid;
-    std::uint64_t threads;      // bit set
+    std::uint64_t threads;  // bit set
     bool alive;
     bool killable;
     bool paused;
@@ -334,11 +363,11 @@ class World {
   std::uint64_t alarm_ns_ = never_ns;  // earliest deadline of a sleeper or end of a pause
   std::uint64_t hash_ = 0;
   std::uint32_t steps_ = 0;
-  std::uint32_t running_ = nobody;     // the thread on whose stack we stand
-  std::uint32_t last_ = nobody;        // the actor of the last step
+  std::uint32_t running_ = nobody;  // the thread on whose stack we stand
+  std::uint32_t last_ = nobody;     // the actor of the last step
   std::uint32_t turn_began_ = 0;
   bool tracing_ = false;
-  bool observed_ = false;              // by a trace or a script
+  bool observed_ = false;  // by a trace or a script
   bool faults_possible_ = false;
   bool over_ = false;
   Tape* tape_ = nullptr;
@@ -355,11 +384,11 @@ class World {
   std::uint64_t sleeps_ = 0;
   std::uint64_t realtime_ahead_ms_ = 0;  // modulo 2^64: may stand for a negative number
   std::uint64_t token_mark_ = 0;
-  std::uint64_t tids_used_ = 0;          // bit set
-  std::uint32_t bytes_used_ = 0;         // high-water mark of byte_owners_
+  std::uint64_t tids_used_ = 0;   // bit set
+  std::uint32_t bytes_used_ = 0;  // high-water mark of byte_owners_
   Scenario* scenario_ = nullptr;
-  std::span<const Cue> script_;        // what is left of it
-  std::uint32_t cue_times_ = 0;        // how often the first cue has happened
+  std::span<const Cue> script_;  // what is left of it
+  std::uint32_t cue_times_ = 0;  // how often the first cue has happened
   Verdict verdict_;
   Fiber main_;
   std::array<Thread, threads_max> threads_{};

@@ -20,18 +20,19 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
 
 // Runs in the memory of the guard, whose thread sleeps until the exec or the exit; so it calls nothing but the kernel. (posix_spawn does
 // the same, but knows nothing of parents' deaths.)
-[[noreturn]] void become_command(char** command, char** environment, const Caller& caller, pid_t guard, std::atomic<std::int32_t>& error) {
-  if (setpgid(0, caller.has_terminal ? caller.group : 0) != 0) error = errno;
+[[noreturn]] void become_command(char** command, char** environment, const Caller& caller, pid_t guard, StartReport& report) {
+  report.process = getpid();
+  if (setpgid(0, caller.has_terminal ? caller.group : 0) != 0) report.error = errno;
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   // The guard may have died before the line above.
-  if (getppid() != guard) error = ESRCH;
-  if (error == 0) {
+  if (getppid() != guard) report.error = ESRCH;
+  if (report.error == 0) {
     for (int signal = 1; signal < NSIG; ++signal) {
       if (sigismember(&caller.ignored, signal) == 1) std::signal(signal, SIG_IGN);
     }
     sigprocmask(SIG_SETMASK, &caller.mask, nullptr);
     execvpe(command[0], command, environment);
-    error = errno;
+    report.error = errno;
   }
   _exit(exit_not_started);
 }
@@ -39,18 +40,17 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
 }  // namespace
 
 StartedCommand start_command(const std::vector<std::string>& command, const std::vector<std::string>& environment, const Caller& caller,
-                             std::atomic<std::int32_t>& error) {
+                             StartReport& report) {
   const std::vector<char*> arguments = pointers_to(command);
   const std::vector<char*> variables = pointers_to(environment);
   const pid_t guard = getpid();
-  error = 0;
-  const pid_t process = vfork();
-  // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): it never returns, and writes to no variable of this thread.
-  if (process == 0) become_command(const_cast<char**>(arguments.data()), const_cast<char**>(variables.data()), caller, guard, error);
+  const pid_t process = vfork();  // NOLINT(bugprone-unsafe-functions): posix_spawn cannot do it
+  // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): it never returns, and writes to no variable of this thread
+  if (process == 0) become_command(const_cast<char**>(arguments.data()), const_cast<char**>(variables.data()), caller, guard, report);
   if (process < 0) return {-1, errno};
-  if (error == 0) return {process, 0};
+  if (report.error == 0) return {process, 0};
   waitpid(process, nullptr, 0);
-  return {-1, error};
+  return {-1, report.error};
 }
 
 }  // namespace tenure::tools

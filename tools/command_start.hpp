@@ -17,11 +17,17 @@ struct StartedCommand {
   int error = 0;  // errno of what failed; then there is no process
 };
 
+// Written by the command's process before it is the command, so whoever hears from the command finds it here.
+struct StartReport {
+  std::atomic<std::int32_t> process{0};
+  std::atomic<std::int32_t> error{0};  // errno of what failed; then the process ends
+};
+
 // REQUIRES: the calling thread lives as long as the command, which the kernel kills when that thread ends; every signal is blocked.
 // At a terminal the command joins the caller's process group, so that the terminal's signals and job control find it; without one it gets
-// a group of its own, so that nobody's kill(0) hits both it and the caller. Mask and ignored signals are the caller's. `error` lies in
-// memory that a child shares.
+// a group of its own, so that nobody's kill(0) hits both it and the caller. Mask and ignored signals are the caller's. `report` lies
+// in memory that a child shares.
 [[nodiscard]] StartedCommand start_command(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-                                           const Caller& caller, std::atomic<std::int32_t>& error);
+                                           const Caller& caller, StartReport& report);
 
 }  // namespace tenure::tools

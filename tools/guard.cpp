@@ -331,14 +331,13 @@ bool Guard::start() {
   child_events_ = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   const bool ready = child_events_ >= 0 && timer_.open();
   StartedCommand started{-1, errno};
-  if (ready) started = start_command(plan_.command, environment_for(plan_, lease_), caller_, page_.start_error);
+  if (ready) started = start_command(plan_.command, environment_for(plan_, lease_), caller_, page_.start);
   if (started.error != 0) {
     explain_failed_start(started.error);
     return false;
   }
   rename();
   command_ = started.process;
-  page_.command_pid.store(command_, std::memory_order_release);
   if (plan_.ttl.count() > 0) {
     lease_.on_jeopardy([this](std::chrono::nanoseconds left) {
       tell("JEOPARDY: " + quoted_name() + " was not renewed in time and ends in " + duration_text(left));
@@ -394,7 +393,7 @@ void Guard::note_end(const siginfo_t& change) {
   const int core = change.si_code == CLD_DUMPED ? 0x80 : 0;
   const int status = change.si_code == CLD_EXITED ? change.si_status << 8 : change.si_status | core;
   // Where vfork(2) is played by fork(2) (emulators, sanitizers), a failed start shows as late as this.
-  const int start_error = page_.start_error;
+  const int start_error = page_.start.error;
   if (start_error != 0) {
     explain_failed_start(start_error);
   } else if (kill_at_ns_ == never) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "tools/command_start.hpp"
+
 namespace tenure::tools {
 
 // How the run has ended. `detail` is given in brackets.
@@ -31,8 +33,7 @@ struct StatusPage {
   std::atomic<bool> is_paused{false};              // stopped on the terminal's request: no command starts meanwhile
 
   // Written by the guard.
-  std::atomic<std::int32_t> command_pid{0};  // 0: does not run yet
-  std::atomic<std::int32_t> start_error{0};  // errno, by the command's process before it is the command
+  StartReport start;                         // process 0: the command has not been started yet
   std::atomic<std::uint64_t> stopped_ns{0};  // not after this time of CLOCK_MONOTONIC the command stopped; 0: it runs
   std::atomic<Outcome> outcome{Outcome::none};
   std::atomic<std::int32_t> detail{0};

@@ -142,7 +142,7 @@ void Supervisor::take_signals() {
 
 void Supervisor::take_signal(const signalfd_siginfo& signal) {
   const int number = static_cast<int>(signal.ssi_signo);
-  const std::int32_t command = page_->command_pid.load(std::memory_order_acquire);
+  const std::int32_t command = page_->start.process.load(std::memory_order_acquire);
   // What the terminal sends it sends to its whole foreground group, the command included; a hang-up, to the leader of the session.
   const bool from_terminal = signal.ssi_code == SI_KERNEL && caller_.has_terminal && !(number == SIGHUP && caller_.leads_session);
   const bool from_command = command != 0 && signal.ssi_code == SI_USER && static_cast<std::int32_t>(signal.ssi_pid) == command;

@@ -76,8 +76,7 @@ TEST(HoldKeyTest, LeaseZeroIsBound) {
 
 TEST(EntryHeaderTest, ZeroIsNoState) {
   const EntryHeader zero{};
-  for (const EntryState state :
-       {EntryState::empty, EntryState::ready, EntryState::tombstone, EntryState::extension, EntryState::spent}) {
+  for (const EntryState state : {EntryState::empty, EntryState::ready, EntryState::tombstone, EntryState::extension, EntryState::spent}) {
     EXPECT_NE(zero.state(), state);
     EXPECT_EQ(EntryHeader::of(7, state).next(EntryState::ready).generation(), 8u);
   }

@@ -1,7 +1,7 @@
 // A std::unique_lock over a name: two processes count to 20,000 together in one shared file.
 #include <sys/wait.h>
-#include <tenure/tenure.hpp>
 #include <unistd.h>
+#include <tenure/tenure.hpp>
 
 #include <cstdio>
 #include <mutex>

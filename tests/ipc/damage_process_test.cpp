@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ostream>
 #include <random>
@@ -74,7 +75,11 @@ void use_once(Space& space, Board& board, std::minstd_rand& random) {
       return;
     case 7: (void)space.remove(other); return;
     case 8: (void)space.list(); return;
-    default: (void)space.sweep(); (void)space.show("shared"); (void)space.sessions(); return;
+    default:
+      (void)space.sweep();
+      (void)space.show("shared");
+      (void)space.sessions();
+      return;
   }
 }
 
@@ -99,7 +104,7 @@ std::vector<Child> users_of(const std::string& directory, Board& board) {
 class Peer {
  public:
   explicit Peer(const std::string& path) : file_(open(path.c_str(), O_RDWR | O_CLOEXEC)) {
-    struct stat facts {};
+    struct stat facts{};
     if (file_ < 0 || fstat(file_, &facts) != 0) return;
     bytes_ = static_cast<std::size_t>(facts.st_size);
     void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
@@ -123,7 +128,7 @@ class Peer {
         for (std::size_t i = word / 512 * 512; i < word / 512 * 512 + 512; ++i) words[i] = random();
         return;
       case 1: words[word] = random(); return;
-      case 2: words[word] = random() % 4096; return;  // a number that is nearly plausible
+      case 2: words[word] = random() % 4096; return;                        // a number that is nearly plausible
       case 3: words[word] = words[random() % (bytes_ / 8)].load(); return;  // true of something else
       default: words[word].fetch_xor(std::uint64_t{1} << random() % 64); return;
     }
@@ -163,7 +168,9 @@ void expect_that_it_can_be_made_anew(const std::string& directory, Token above) 
 TEST(Damage, RandomGarbageIsSurvived) {
   constexpr unsigned rounds = sanitized ? 8 : 30;
   std::uint64_t operations = 0, damaged = 0;
-  for (unsigned seed = 1; seed <= rounds && !testing::Test::HasFatalFailure(); ++seed) {
+  const char* wanted = std::getenv("TENURE_SEED");  // the first one, to hunt further or to see a failure again
+  const unsigned first = wanted == nullptr ? 1 : static_cast<unsigned>(std::strtoul(wanted, nullptr, 10));
+  for (unsigned seed = first; seed < first + rounds && !testing::Test::HasFatalFailure(); ++seed) {
     SCOPED_TRACE(numbered("seed ", seed));
     const TemporaryDirectory directory;
     const Shared<Board> board;
@@ -232,7 +239,8 @@ TEST_P(Hole, EndsAWaitWithAnErrorWhileTheHolderLives) {
     Peer peer(stage.table_path());
     ASSERT_TRUE(peer.ready());
     ASSERT_EQ(fallocate(peer.file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(GetParam().begin),
-                        static_cast<off_t>(GetParam().end - GetParam().begin)), 0);
+                        static_cast<off_t>(GetParam().end - GetParam().begin)),
+              0);
   }
   if (!b.is_silent(seconds(1))) {
     const Answer answer = b.answers();
@@ -287,8 +295,8 @@ TEST_P(Truncation, EndsAWaitWithAnErrorOrNotAtAll) {
 }
 
 INSTANTIATE_TEST_SUITE_P(To, Truncation,
-                         testing::Values(0, core::page_bytes, geometry.slot_offset, core::round_up(geometry.size_bytes / 2, core::page_bytes),
-                                         geometry.entry_offset));
+                         testing::Values(0, core::page_bytes, geometry.slot_offset,
+                                         core::round_up(geometry.size_bytes / 2, core::page_bytes), geometry.entry_offset));
 
 }  // namespace
 }  // namespace tenure::test

@@ -477,10 +477,10 @@ TEST(MutexBetweenProcesses, TimedLocksAndDeath) {
   Stage stage;
   Actor a = stage.actor(), b = stage.actor();
   ASSERT_TRUE(a.does([](Self& self, const Order&, Answer& answer) {
-    static Mutex mutex(*self.space, "m");
-    static std::unique_lock lock(mutex);
-    answer.ok = lock.owns_lock();
-  }).ok);
+                 static Mutex mutex(*self.space, "m");
+                 static std::unique_lock lock(mutex);
+                 answer.ok = lock.owns_lock();
+               }).ok);
   const auto try_for_a_while = [](Self& self, const Order&, Answer& answer) {
     Mutex mutex(*self.space, "m");
     const std::unique_lock lock(mutex, std::defer_lock);

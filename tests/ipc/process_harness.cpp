@@ -56,9 +56,7 @@ std::string numbered(std::string_view prefix, long long number) {
   return text += std::to_string(number);
 }
 
-double milliseconds_since(Clock::time_point since) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - since).count();
-}
+double milliseconds_since(Clock::time_point since) { return std::chrono::duration<double, std::milli>(Clock::now() - since).count(); }
 
 TemporaryDirectory::TemporaryDirectory() {
   const char* base = std::getenv("TMPDIR");
@@ -74,9 +72,7 @@ TemporaryDirectory::~TemporaryDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-void die_with_parent() {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
+void die_with_parent() { prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 Child Child::run(const std::function<int()>& body) {
   std::fflush(nullptr);
@@ -323,9 +319,7 @@ Answer Actor::extends(std::string_view name, nanoseconds ttl) {
   return answers();
 }
 
-void Actor::begins_to_acquire(std::string_view name, Terms terms, nanoseconds timeout) {
-  send(order(act_acquire, name, terms, timeout));
-}
+void Actor::begins_to_acquire(std::string_view name, Terms terms, nanoseconds timeout) { send(order(act_acquire, name, terms, timeout)); }
 
 void Actor::dies() {
   ::kill(pid(), SIGKILL);

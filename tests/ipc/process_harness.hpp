@@ -36,7 +36,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-inline constexpr seconds patience{20};    // for what must happen, on the slowest machine
+inline constexpr seconds patience{20};       // for what must happen, on the slowest machine
 inline constexpr milliseconds a_while{300};  // for what must not happen
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -196,9 +196,9 @@ class Actor {
   Answer does(Act act, std::string_view name = "", std::int64_t number = 0);
   void begins(Act act, std::string_view name = "", std::int64_t number = 0);
 
-  void dies();                      // SIGKILL, reaped
+  void dies();  // SIGKILL, reaped
   void dies_unreaped() { ::kill(pid(), SIGKILL); }
-  void stops();                     // SIGSTOP, and it has stopped
+  void stops();  // SIGSTOP, and it has stopped
   void continues() { ::kill(pid(), SIGCONT); }
   [[nodiscard]] pid_t pid() const { return *born_ != 0 ? *born_ : child_.pid(); }
   Child& process() { return child_; }

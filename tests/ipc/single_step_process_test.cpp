@@ -1,5 +1,7 @@
 // A process is killed after its first instruction of a pair of acquire and release, after its second, after its third...
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -171,6 +173,90 @@ TEST(SingleStepWithAWaiter, KillOnTheWayThroughARelease) {
   std::printf("%d instructions a release, %d kills, %d before it counted; the waiter answered after %.2f ms at most\n", instructions, kills,
               told, slowest_ms);
 }
+
+// ---- coming in: system call by system call ------------------------------------------------------------------------------------------
+
+// Runs `body` up to its n-th stop before or after a system call, and kills it there. The number of stops that it came to.
+int killed_at_stop(int n, const std::function<int()>& body) {
+  const Child child = Child::run([&] {
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return 1;
+    raise(SIGSTOP);
+    return body();
+  });
+  int status = 0, stops = 0;
+  EXPECT_EQ(waitpid(child.pid(), &status, 0), child.pid());
+  while (stops < n && ptrace(PTRACE_SYSCALL, child.pid(), nullptr, nullptr) == 0 && waitpid(child.pid(), &status, 0) == child.pid() &&
+         WIFSTOPPED(status)) {
+    ++stops;
+  }
+  return stops;
+}
+
+class SystemCalls : public testing::TestWithParam<bool> {};
+
+// Where there are few processes, a maker's look through their mappings takes few calls. Without the right to that it takes thousands.
+void among_few_processes(const std::function<void()>& body) {
+  if (!why_not_root().empty()) return body();
+  Child few = Child::run([&] {
+    pid_t born = 0;
+    const auto own_mounts = [] { return mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0; };
+    if (be_born_into(CLONE_NEWPID | CLONE_NEWNS, own_mounts, born)) mount("proc", "/proc", "proc", 0, nullptr);
+    body();
+    return testing::Test::HasFailure() ? Child::failed_inside : 0;
+  });
+  EXPECT_EQ(few.exit_code(5 * patience), 0);
+}
+
+int live_a_whole_life(const Stage& stage, Scene& scene) {
+  auto space = Space::open(stage.options());
+  auto lease = space ? space->acquire("x") : AcquireError::system;
+  if (!lease) return 1;
+  scene.last_token = lease->token();
+  lease->release();
+  (void)space->remove("x");
+  return 0;
+}
+
+// From opening the space, which the victim makes if the parameter says so, over registering and entering a name, to the way out.
+void kill_at_system_calls(bool makes) {
+  Space::Options small;
+  small.names = 352;
+  small.sessions = 16;
+  Stage stage(small);  // a maker writes page by page
+  const Shared<Scene> scene;
+  const auto whole_life = [&] { return live_a_whole_life(stage, *scene); };
+  ASSERT_TRUE(makes || stage.actor().opens().ok);
+  const int stops = killed_at_stop(std::numeric_limits<int>::max(), whole_life);
+  const int stride = std::max(1, stops / 1000);
+  Token last = 0;
+  int kills = 0;
+  for (int n = 0; n <= stops; n += stride, ++kills) {
+    SCOPED_TRACE(numbered("killed at stop ", n));
+    if (makes) std::remove(stage.table_path().c_str());
+    (void)killed_at_stop(n, whole_life);
+    Actor next = stage.actor();
+    const Answer held = next.acquires("x");
+    ASSERT_TRUE(held.ok) << held.message;
+    ASSERT_GT(held.token, std::max<Token>(last, scene->last_token));
+    last = held.token;
+    const Answer swept = next.does([](Self& self, const Order&, Answer& answer) {
+      self.space->sweep();
+      answer.number = static_cast<std::int64_t>(self.space->sessions().size());
+    });
+    ASSERT_EQ(swept.number, 1) << "a session of the dead is left";
+    ASSERT_TRUE(next.releases("x").ok);
+    ASSERT_TRUE(next.removes("x").ok);
+  }
+  EXPECT_GT(kills, 100);
+  std::printf("%d stops at system calls, %d kills\n", stops, kills);
+}
+
+TEST_P(SystemCalls, KillAtEachOfThoseOfAWholeLife) {
+  among_few_processes([] { kill_at_system_calls(GetParam()); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, SystemCalls, testing::Bool(),
+                         [](const auto& described) { return std::string(described.param ? "AMaker" : "AVisitor"); });
 
 }  // namespace
 }  // namespace tenure::test

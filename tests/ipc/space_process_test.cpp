@@ -141,7 +141,7 @@ TEST(Maker, ThatIsStoppedIsNamed) {
   ASSERT_TRUE(stage.actor().opens().ok);
   fs::remove(stage.table_path());
   const int file = open(lock.c_str(), O_RDWR | O_CLOEXEC);
-  struct flock byte {};
+  struct flock byte{};
   byte.l_type = F_WRLCK;
   byte.l_len = 1;
   ASSERT_EQ(fcntl(file, F_OFD_SETLK, &byte), 0);  // as a maker that does not go on
@@ -236,7 +236,8 @@ int with_own_mounts(const std::function<void()>& body) {
            mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
            body();
            return 0;
-         }).exit_code(3 * patience);
+         })
+      .exit_code(3 * patience);
 }
 
 TEST(Full, FileSystemIsAClearErrorAndNothingIsLeft) {
@@ -252,7 +253,7 @@ TEST(Full, FileSystemIsAClearErrorAndNothingIsLeft) {
               EXPECT_EQ(refused.open_code, OpenCode::cannot_make) << refused.message;
               EXPECT_NE(std::strstr(refused.message, "No room"), nullptr) << refused.message;
               for (const std::string& name : files_in(directory.path())) EXPECT_EQ(name, "default.lock");
-              struct statvfs room {};
+              struct statvfs room{};
               ASSERT_EQ(statvfs(directory.path().c_str(), &room), 0);
               EXPECT_GE(room.f_bfree + 1, room.f_blocks);
               options.names = 352;
@@ -396,23 +397,22 @@ TEST_P(Deleted, FilesOfLiveSessionsYieldNoSecondHolder) {
   EXPECT_GT(next.token, held.token);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    By, Deleted,
-    testing::Values(Deletion{"Table", [](const std::string& directory) { fs::remove(directory + "/default.table"); }},
-                    Deletion{"TableAndLock",
-                             [](const std::string& directory) {
-                               fs::remove(directory + "/default.table");
-                               fs::remove(directory + "/default.lock");
-                             }},
-                    Deletion{"Lock", [](const std::string& directory) { fs::remove(directory + "/default.lock"); }},
-                    Deletion{"Directory", [](const std::string& directory) { fs::remove_all(directory); }},
-                    Deletion{"NewDirectory",
-                             [](const std::string& directory) {
-                               fs::remove_all(directory);
-                               fs::create_directory(directory);
-                               fs::permissions(directory, fs::perms::owner_all);
-                             }}),
-    [](const auto& described) { return std::string(described.param.name); });
+INSTANTIATE_TEST_SUITE_P(By, Deleted,
+                         testing::Values(Deletion{"Table", [](const std::string& directory) { fs::remove(directory + "/default.table"); }},
+                                         Deletion{"TableAndLock",
+                                                  [](const std::string& directory) {
+                                                    fs::remove(directory + "/default.table");
+                                                    fs::remove(directory + "/default.lock");
+                                                  }},
+                                         Deletion{"Lock", [](const std::string& directory) { fs::remove(directory + "/default.lock"); }},
+                                         Deletion{"Directory", [](const std::string& directory) { fs::remove_all(directory); }},
+                                         Deletion{"NewDirectory",
+                                                  [](const std::string& directory) {
+                                                    fs::remove_all(directory);
+                                                    fs::create_directory(directory);
+                                                    fs::permissions(directory, fs::perms::owner_all);
+                                                  }}),
+                         [](const auto& described) { return std::string(described.param.name); });
 
 TEST(DeletedElsewhere, HolderWithOtherMountsIsSeen) {
   if (!why_not_root().empty()) GTEST_SKIP() << why_not_root();

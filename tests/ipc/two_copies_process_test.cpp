@@ -50,7 +50,8 @@ class TwoCopies : public testing::Test {
              EXPECT_NE(reinterpret_cast<void*>(one.acquire), reinterpret_cast<void*>(two.acquire));
              body(one, two);
              return 0;
-           }).exit_code();
+           })
+        .exit_code();
   }
   Stage stage;
 };
@@ -103,7 +104,8 @@ TEST_F(TwoCopies, OneGoesAndTheOtherStays) {
               std::thread([&] {  // no other thread has anything of the second copy's
                 EXPECT_GT(two.acquire(space.c_str(), "y", -1), 0U);
                 two.close();
-              }).join();
+              })
+                  .join();
               EXPECT_EQ(dlclose(two.handle), 0);
               EXPECT_EQ(Child::run([] { return 7; }).exit_code(), 7) << "what it left for forks to call";
               EXPECT_EQ(one.still_held("x"), 1);

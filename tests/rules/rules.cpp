@@ -95,9 +95,9 @@ std::string home_of_public(const Tree& tree, std::string_view name) {
 
 const std::set<std::string, std::less<>>& standard_headers_of_core() {
   static const std::set<std::string, std::less<>> names{
-      "algorithm", "array",   "atomic",  "bit",         "cassert",  "charconv",    "chrono",           "climits", "compare",
-      "concepts",  "cstddef", "cstdint", "cstring",     "iterator", "limits",      "initializer_list", "numeric", "optional",
-      "ranges",    "ratio",   "span",    "string_view", "tuple",    "type_traits", "utility",          "variant", "version",
+      "algorithm", "array",   "atomic",      "bit",      "cassert",     "charconv",         "chrono",  "climits",  "compare", "concepts",
+      "cstddef",   "cstdint", "cstring",     "iterator", "limits",      "initializer_list", "numeric", "optional", "memory",  "ranges",
+      "ratio",     "span",    "string_view", "tuple",    "type_traits", "utility",          "variant", "version",
   };
   return names;
 }

@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int crew_count = 8, threads_count = 2, names_count = 3;
 constexpr std::uint32_t lives_max = 1 << 17;  // processes in a storm
 constexpr milliseconds kill_pause{5};
-constexpr seconds wait_bound{10};             // the tick is 100 ms; this is for a machine that is busy with something else
+constexpr seconds wait_bound{10};  // the tick is 100 ms; this is for a machine that is busy with something else
 
 struct NameBoard {
   std::atomic<std::uint32_t> inside{0};  // life * threads_count + thread + 1
@@ -49,7 +49,7 @@ void raise(std::atomic<std::int64_t>& most, std::int64_t value) {
 
 struct Role {
   std::uint32_t life;
-  unsigned seat;    // which of the crew
+  unsigned seat;  // which of the crew
   unsigned thread;
   [[nodiscard]] std::uint32_t mark() const { return life * threads_count + thread + 1; }
 };
@@ -246,7 +246,8 @@ TEST(Door, TwoHundredEnterOnceEachInTheirOrder) {
   Child look = Child::run([&] {
     auto space = Space::open(stage.options());
     const auto report = space->show("door");
-    for (const WaiterReport& waiter : report->waiters) door->queue[static_cast<std::size_t>(door->queue_length++)] = static_cast<pid_t>(waiter.pid);
+    for (const WaiterReport& waiter : report->waiters)
+      door->queue[static_cast<std::size_t>(door->queue_length++)] = static_cast<pid_t>(waiter.pid);
     return 0;
   });
   ASSERT_EQ(look.exit_code(), 0);

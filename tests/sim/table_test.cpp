@@ -48,6 +48,8 @@ const Share shares[] = {
     {"wrapping", 10'000, {"a handle was stale"}},
     {"recreated", 15'000, {"removed", "granted"}},
     {"weak", 5'000, {"tokens are weak"}},
+    {"story-head-dies", 100, {"released"}},
+    {"story-store-buffer", 100, {"timed out"}},
     {"story-dead-queue", 100, {"timed out"}},
     {"story-stranger", 100, {"a slot has a second owner"}},
     {"story-breaker", 100, {"release found it lost"}},

@@ -41,7 +41,7 @@ TEST(Run, ACommandThatCannotBeStartedIs69) {
   const Scratch scratch;
   const Ended ended = run_to_end(scratch.run({"n", "--", "no-such-command"}));
   EXPECT_EQ(ended.exit, 69);
-  EXPECT_TRUE(says(ended.err, "cannot start no-such-command: No such file or directory")) << ended.err;
+  EXPECT_TRUE(says(ended.err, "cannot start no-such-command: ")) << ended.err;
   EXPECT_EQ(run_to_end(scratch.run({"n", "/"})).exit, 69);
   EXPECT_EQ(run_to_end(scratch.run({"n", ""})).exit, 69);
 }

@@ -173,7 +173,7 @@ TEST_F(Strays, OfTheCallerAreLeftAlone) {
 
 // At a random instant of the start, the acquisition and the exec too, the supervisor is killed; the next one starts at once.
 TEST(KillAtAnyInstant, NeverLetsTwoIn) {
-  constexpr int rounds = is_sanitized ? 40 : 200;
+  constexpr int rounds = is_sanitized ? 15 : 200;
   const Scratch scratch;
   const Arguments command = scratch.run(Arguments{"n", "--"} + visitor(scratch.path("journal")));
   const Journal* journal = map_journal(scratch.path("journal"));

@@ -91,8 +91,8 @@ class TENURE_API Lease {
     ipc::SpaceCore* core = nullptr;
     std::uint64_t word = 0;
     Token token = 0;
-    std::uint64_t deadline_ns = 0;  // where `record` is null; else the record has it
-    std::uint64_t generation = 0;   // of the process that acquired it
+    std::uint64_t deadline_ns = 0;       // where `record` is null; else the record has it
+    std::uint64_t generation = 0;        // of the process that acquired it
     ipc::LeaseRecord* record = nullptr;  // counted; only for leases that are renewed or watched
     std::uint32_t lease = 0;
     std::uint16_t hold = 0;
@@ -113,7 +113,8 @@ class TENURE_API Lease {
     std::uint8_t past;
   };
   explicit Lease(const Made& made) noexcept
-      : parts_{made.core,  made.word, made.token, made.deadline_ns, made.generation, nullptr, made.lease, static_cast<std::uint16_t>(made.hold),
+      : parts_{made.core,       made.word, made.token, made.deadline_ns,
+               made.generation, nullptr,   made.lease, static_cast<std::uint16_t>(made.hold),
                made.past} {}
 
  private:

@@ -57,7 +57,8 @@ class TENURE_API Name {
   // Waits in order for as long as it takes.
   [[nodiscard]] Result<Lease, AcquireError> acquire(Terms terms = {}) const;
   [[nodiscard]] Result<Lease, AcquireError> acquire(Terms terms, std::stop_token stop) const;
-  [[nodiscard]] Result<Lease, AcquireError> acquire_for(std::chrono::nanoseconds timeout, Terms terms = {}, std::stop_token stop = {}) const;
+  [[nodiscard]] Result<Lease, AcquireError> acquire_for(std::chrono::nanoseconds timeout, Terms terms = {},
+                                                        std::stop_token stop = {}) const;
   [[nodiscard]] Result<Lease, AcquireError> acquire_until(std::chrono::steady_clock::time_point deadline, Terms terms = {},
                                                           std::stop_token stop = {}) const;
   [[nodiscard]] const std::string& text() const { return text_; }
@@ -88,9 +89,9 @@ struct HolderReport {
   std::uint32_t pid = 0;
   std::uint32_t uid = 0;
   bool in_this_pid_namespace = true;
-  bool alive = true;      // false: died; the next one takes over at once
-  bool leased = false;    // else strict
-  bool expired = false;   // leased, and the deadline is past
+  bool alive = true;                      // false: died; the next one takes over at once
+  bool leased = false;                    // else strict
+  bool expired = false;                   // leased, and the deadline is past
   std::chrono::nanoseconds remaining{0};  // leased
   std::chrono::nanoseconds held_for{0};   // 0: not noted (strict leases of the library do not read a clock)
   std::string command;
@@ -109,9 +110,9 @@ struct WaiterReport {
 struct NameReport {
   std::string name;
   bool held = false;
-  bool last_holder_died = false;  // not held, and the next holder will be told
-  Token last_token = 0;           // of the latest grant; 0: none
-  HolderReport holder;            // where held
+  bool last_holder_died = false;      // not held, and the next holder will be told
+  Token last_token = 0;               // of the latest grant; 0: none
+  HolderReport holder;                // where held
   std::vector<WaiterReport> waiters;  // in order
 };
 
@@ -147,8 +148,8 @@ class TENURE_API Space {
     std::uint32_t sessions = 0;    // capacity when made; 0: 2,046
     std::string group{};           // make it for this group, with a directory in `name`; empty: for the user alone
     std::string label{};           // a note shown beside this process's holds
-    std::uint32_t shown_pid = 0;     // shown as this session's process, for one that holds in another's stead; 0: its own
-    std::string shown_command{};     // shown as its command line; empty: its own
+    std::uint32_t shown_pid = 0;   // shown as this session's process, for one that holds in another's stead; 0: its own
+    std::string shown_command{};   // shown as its command line; empty: its own
     bool guard_against_truncation = true;  // install the SIGBUS handler
   };
 
