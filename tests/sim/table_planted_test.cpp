@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <ostream>
 
 #include "sim/run.hpp"
 #include "sim/table_scenarios.hpp"
@@ -19,6 +20,8 @@ struct Planted {
   const char* property;
   std::uint64_t seeds_max;  // about five times what was needed when this was written
 };
+
+void PrintTo(const Planted& bug, std::ostream* out) { *out << bug.rule_name << " in " << bug.scenario; }
 
 #define PLANTED(rule) #rule, Rule::rule
 constexpr Planted planted[] = {

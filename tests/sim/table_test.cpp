@@ -22,6 +22,8 @@ struct Share {
   std::vector<const char*> sometimes;  // must all have happened
 };
 
+void PrintTo(const Share& share, std::ostream* out) { *out << share.scenario; }
+
 const Share shares[] = {
     {"strict", 60'000, {"served after a sleep", "timed out", "busy", "told that the last holder died", "a slot has a second owner"}},
     {"strict-tso", 60'000, {"served after a sleep", "told that the last holder died", "a session was closed", "no session is free"}},
@@ -92,6 +94,8 @@ struct Space {
   Bounds bounds;
   std::uint64_t runs_min;
 };
+
+void PrintTo(const Space& space, std::ostream* out) { *out << space.scenario; }
 
 const Space spaces[] = {
     {"two-plain", {.preemptions = 3, .kills = 0}, 100'000},
