@@ -118,13 +118,9 @@ void Table<P>::pass_on(uint32_t lease, bool whatever_the_flag_says) {
   P::fence();
   const LeaseWord seen{word(lease).load(std::memory_order_seq_cst)};
   if (!seen.waiters() && !whatever_the_flag_says) return;
-  Queue<P> queue = scan(lease, 0);
-  if (queue.empty() && seen.waiters()) {
-    uint64_t expected = seen.bits;
-    if (!word(lease).compare_exchange_strong(expected, seen.without_waiters().bits, std::memory_order_seq_cst)) return;
-    if (P::breaks(Rule::clear_then_rescan)) return;
-    queue = scan(lease, 0);
-  }
+  const Queue<P> queue = scan(lease, 0);
+  // The flag of an empty queue stays. Clearing it here would, until the second look that must follow, let the fast path past somebody who
+  // has just gone to sleep; the next taker clears it while it holds the lease, see Leases::drop_flag_if_alone.
   if (queue.empty()) return;
   set_waiters(lease);
   poke(queue.head);

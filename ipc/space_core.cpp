@@ -111,8 +111,10 @@ struct SpaceCore::WaitRecord {
 
 // ---- opening, and after a fork ------------------------------------------------------------------------------------------------------
 
-SpaceCore::Local::Local(SpaceCore& core)
-    : pool(core.table_, core.sessions_, core.appearance_, core.file_->boottime_offset_ns()), keeper(core.table_, core.leases_) {}
+SpaceCore::Local::Local(SpaceCore& core, Local* parents)
+    : left_behind(parents),
+      pool(core.table_, core.sessions_, core.appearance_, core.file_->boottime_offset_ns()),
+      keeper(core.table_, core.leases_) {}
 
 SpaceCore::SpaceCore(std::unique_ptr<SegmentFile> file, Appearance appearance)
     : file_(std::move(file)),
@@ -147,7 +149,7 @@ bool SpaceCore::enter_after_fork() {
     }
     if (!local_generation_.compare_exchange_strong(seen, generation | busy_bit, std::memory_order_acq_rel)) continue;
     const bool renewed = !platform_.renew_after_fork().has_value();
-    if (renewed) local_.store(new Local(*this), std::memory_order_release);  // the parent's is left as it is
+    if (renewed) local_.store(new Local(*this, local_.load(std::memory_order_relaxed)), std::memory_order_release);
     // Release: partner of the acquire load in enter.
     local_generation_.store(renewed ? generation : 0, std::memory_order_release);
     return renewed;

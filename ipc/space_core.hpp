@@ -70,7 +70,8 @@ class SpaceCore {
   // What a process has of its own, made anew in a forked child; the parent's is left behind there, since its locks may be held by
   // threads that the child does not have.
   struct Local {
-    explicit Local(SpaceCore& core);
+    explicit Local(SpaceCore& core, Local* parents = nullptr);
+    Local* left_behind;  // of the process that this one was forked from; never touched
     SessionPool pool;
     Keeper keeper;
     std::mutex desk_mutex;  // one insertion at a time in a process

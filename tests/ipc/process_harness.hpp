@@ -39,16 +39,20 @@ using std::chrono::seconds;
 inline constexpr seconds patience{20};       // for what must happen, on the slowest machine
 inline constexpr milliseconds a_while{300};  // for what must not happen
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool sanitized = true;
+#if defined(__has_feature)
+#define TENURE_TEST_HAS(feature) __has_feature(feature)
 #else
-inline constexpr bool sanitized = false;
+#define TENURE_TEST_HAS(feature) 0
 #endif
+#if defined(__SANITIZE_THREAD__) || TENURE_TEST_HAS(thread_sanitizer)
+inline constexpr bool thread_sanitized = true;
 #else
-inline constexpr bool sanitized = false;
+inline constexpr bool thread_sanitized = false;
+#endif
+#if defined(__SANITIZE_ADDRESS__) || TENURE_TEST_HAS(address_sanitizer)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = thread_sanitized;
 #endif
 
 // Asks again and again, every millisecond, until the answer is yes. False: it never was.
