@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -43,19 +44,19 @@ bool Keeper::watch(const std::shared_ptr<LeaseRecord>& record) {
 
 void Keeper::tell_end(LeaseRecord& record, LeaseState state) {
   std::function<void(LeaseState)> told;
-  std::stop_source stop(std::nostopstate);
+  std::optional<std::stop_source> stop;
   {
     const std::lock_guard lock(record.mutex);
     if (record.end == LeaseState::held) record.end = state;
     record.done = true;
     told = std::exchange(record.on_loss, nullptr);
-    stop = record.stop;
+    stop.emplace(record.stop);
     if (record.event.get() >= 0) {
       const std::uint64_t one = 1;
       [[maybe_unused]] const auto written = ::write(record.event.get(), &one, sizeof(one));
     }
   }
-  if (stop.stop_possible()) stop.request_stop();
+  if (stop->stop_possible()) stop->request_stop();
   if (told) told(state);
 }
 

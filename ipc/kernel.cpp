@@ -117,11 +117,11 @@ bool register_robust_list(RobustListHead* head) {
 
 LockOutcome lock_byte(int descriptor, uint64_t byte, LockKind kind) {
   struct flock lock{};
-  lock.l_type = kind == LockKind::write ? F_WRLCK : kind == LockKind::read ? F_RDLCK : F_UNLCK;
+  lock.l_type = static_cast<short>(kind == LockKind::write ? F_WRLCK : kind == LockKind::read ? F_RDLCK : F_UNLCK);
   lock.l_whence = SEEK_SET;
   lock.l_start = static_cast<off_t>(byte);
   lock.l_len = 1;
-  int result;
+  int result = 0;
   do {
     result = fcntl(descriptor, F_OFD_SETLK, &lock);
   } while (result != 0 && errno == EINTR);

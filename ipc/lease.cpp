@@ -25,7 +25,7 @@ void Lease::on_loss(std::function<void(LeaseState)> told) {
   {
     const std::lock_guard lock(record.mutex);
     end = record.end;
-    if (end == LeaseState::held) record.on_loss = std::move(told);
+    if (end == LeaseState::held) record.on_loss = told;
   }
   if (end != LeaseState::held && told) told(end);
   parts_.core->watch(*this);
@@ -44,7 +44,7 @@ void Lease::on_jeopardy(std::function<void(std::chrono::nanoseconds)> told) {
 
 std::stop_token Lease::loss_token() {
   if (state() != LeaseState::held) {
-    std::stop_source stopped;
+    const std::stop_source stopped;
     stopped.request_stop();
     return stopped.get_token();
   }

@@ -40,9 +40,13 @@ class [[nodiscard]] Result {
   Result& operator=(Result&& other) noexcept {
     if (this == &other) return *this;
     std::destroy_at(this);
-    return *std::construct_at(this, std::move(other));
+    std::construct_at(this, std::move(other));
+    return *this;
   }
-  Result& operator=(const Result& other) { return *this = Result(other); }
+  Result& operator=(const Result& other) {
+    *this = Result(other);
+    return *this;
+  }
   ~Result() {
     if (has_value_) {
       std::destroy_at(&value_);
