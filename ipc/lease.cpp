@@ -25,7 +25,7 @@ void Lease::on_loss(std::function<void(LeaseState)> told) {
   {
     const std::lock_guard lock(record.mutex);
     end = record.end;
-    if (end == LeaseState::held) record.on_loss = told;
+    if (end == LeaseState::held) record.on_loss.swap(told);
   }
   if (end != LeaseState::held && told) told(end);
   parts_.core->watch(*this);

@@ -77,7 +77,7 @@ bool maps_one_of(const char* process, const std::vector<Sought>& sought, const s
     if (got <= 0) return false;
     text.append(buffer, static_cast<std::size_t>(got));
     std::size_t begin = 0;
-    for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    for (std::size_t end = text.find('\n'); end != std::string::npos; begin = end + 1, end = text.find('\n', begin)) {
       if (names_one_of(std::string_view(text).substr(begin, end - begin), sought, elsewhere)) return true;
     }
     text.erase(0, begin);
@@ -89,6 +89,7 @@ bool maps_one_of(const char* process, const std::vector<Sought>& sought, const s
 std::vector<pid_t> processes_that_map(const std::vector<std::string>& paths) {
   std::vector<pid_t> found;
   std::vector<Sought> sought;
+  sought.reserve(paths.size());
   for (const std::string& path : paths) sought.push_back({path, device_near(path)});
   const std::string own_mounts = mounts_of("self");
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);

@@ -236,7 +236,7 @@ TEST_P(Hole, EndsAWaitWithAnErrorWhileTheHolderLives) {
   b.begins_to_acquire("x");
   ASSERT_TRUE(stage.queue_of("x", 1));
   {
-    Peer peer(stage.table_path());
+    Peer const peer(stage.table_path());
     ASSERT_TRUE(peer.ready());
     ASSERT_EQ(fallocate(peer.file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(GetParam().begin),
                         static_cast<off_t>(GetParam().end - GetParam().begin)),

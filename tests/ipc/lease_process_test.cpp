@@ -24,7 +24,7 @@ namespace {
 // ---- leases with a deadline ---------------------------------------------------------------------------------------------------------
 
 TEST(Renewal, KeepsALeaseOverTenTimesItsTime) {
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor(), b = stage.actor();
   const Answer held = a.acquires("x", {milliseconds(200), true});
   ASSERT_TRUE(held.ok);
@@ -40,7 +40,7 @@ TEST(Renewal, KeepsALeaseOverTenTimesItsTime) {
 }
 
 TEST(Renewal, IsNotMadeWhereItIsNotAskedFor) {
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor(), b = stage.actor();
   const Answer held = a.acquires("x", {milliseconds(150), false});
   const Answer next = b.acquires("x");
@@ -51,7 +51,7 @@ TEST(Renewal, IsNotMadeWhereItIsNotAskedFor) {
 }
 
 TEST(Renewal, PastItsDeadlineALeaseIsNotHeldThoughNobodyTakesIt) {
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor();
   ASSERT_TRUE(a.acquires("x", {milliseconds(100), false}).ok);
   ASSERT_TRUE(eventually([&] { return !a.looks_at("x").ok; }));
@@ -64,7 +64,7 @@ TEST(Renewal, PastItsDeadlineALeaseIsNotHeldThoughNobodyTakesIt) {
 }
 
 TEST(Extend, MovesTheDeadline) {
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor(), b = stage.actor();
   ASSERT_TRUE(a.acquires("x", {milliseconds(400), false}).ok);
   EXPECT_TRUE(a.extends("x", seconds(60)).ok);
@@ -77,7 +77,7 @@ TEST(Extend, MovesTheDeadline) {
 }
 
 TEST(Extend, OfAStrictLeaseIsRefused) {
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor();
   ASSERT_TRUE(a.acquires("x").ok);
   EXPECT_FALSE(a.extends("x", seconds(1)).ok);
@@ -125,7 +125,7 @@ void report_at_once(Self&, const Order&, Answer& answer) {
 }
 
 TEST(Loss, ByABreakIsHeardAtOnce) {
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor(), b = stage.actor();
   for (const seconds ttl : {seconds(0), seconds(3600)}) {
     const Answer held = a.acquires("x", {ttl, true});
@@ -150,7 +150,7 @@ TEST(Loss, ByABreakIsHeardAtOnce) {
 }
 
 TEST(Loss, ByTheDeadlineIsHeardAfterJeopardy) {
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor();
   ASSERT_TRUE(a.acquires("x", {milliseconds(600), false}).ok);
   ASSERT_TRUE(a.does(listen).ok);
@@ -161,7 +161,7 @@ TEST(Loss, ByTheDeadlineIsHeardAfterJeopardy) {
 }
 
 TEST(Loss, OfAStoppedHolderIsHeardWhenItRunsAgain) {
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor(), b = stage.actor();
   ASSERT_TRUE(a.acquires("x", {milliseconds(300), true}).ok);
   ASSERT_TRUE(a.does(listen).ok);
@@ -172,7 +172,7 @@ TEST(Loss, OfAStoppedHolderIsHeardWhenItRunsAgain) {
 }
 
 TEST(Loss, IsNotHeardOfALeaseThatWasReleased) {
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor(), b = stage.actor();
   ASSERT_TRUE(a.acquires("x", {milliseconds(200), true}).ok);
   ASSERT_TRUE(a.does(listen).ok);
@@ -249,7 +249,7 @@ TEST(Wait, IsInTheOrderOfArrival) {
 
 TEST(Fork, ChildHasNoPartInItsParentsLeases) {
   if (thread_sanitized) GTEST_SKIP() << "the thread sanitizer lets no child of a fork have threads";
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor(), b = stage.actor();
   ASSERT_TRUE(a.acquires("x").ok);
   const Answer child = a.does([](Self& self, const Order&, Answer& answer) {
@@ -279,7 +279,7 @@ TEST(Fork, ChildHasNoPartInItsParentsLeases) {
 // A bare clone(2) runs no handler of pthread_atfork.
 TEST(Fork, ChildOfABareCloneKnowsThatItIsOne) {
   if (thread_sanitized) GTEST_SKIP() << "the thread sanitizer lets no child of a fork have threads";
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor(), b = stage.actor();
   ASSERT_TRUE(a.acquires("x").ok);
   const Answer cloned = a.does([](Self& self, const Order&, Answer& answer) {
@@ -304,7 +304,7 @@ TEST(Fork, ChildOfABareCloneKnowsThatItIsOne) {
 // The parent dies; its child goes on, and holds what it acquired itself.
 TEST(Fork, ChildOutlivesItsParentWithALeaseOfItsOwn) {
   if (thread_sanitized) GTEST_SKIP() << "the thread sanitizer lets no child of a fork have threads";
-  Stage stage;
+  Stage const stage;
   Actor a = stage.actor(), b = stage.actor();
   ASSERT_TRUE(a.acquires("x").ok);
   const Answer forked = a.does([](Self& self, const Order&, Answer& answer) {
@@ -487,7 +487,7 @@ TEST(MutexBetweenProcesses, TimedLocksAndDeath) {
   const auto try_for_a_while = [](Self& self, const Order&, Answer& answer) {
     Mutex mutex(*self.space, "m");
     const std::unique_lock lock(mutex, std::defer_lock);
-    std::unique_lock timed(mutex, milliseconds(100));
+    std::unique_lock const timed(mutex, milliseconds(100));
     answer.ok = !timed.owns_lock() && !mutex.try_lock() && !mutex.try_lock_until(std::chrono::system_clock::now() + milliseconds(50));
   };
   EXPECT_TRUE(b.does(try_for_a_while).ok);
