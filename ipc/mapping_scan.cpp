@@ -90,6 +90,7 @@ std::vector<pid_t> processes_that_map(const std::vector<std::string>& paths) {
   std::vector<pid_t> found;
   std::vector<Sought> sought;
   sought.reserve(paths.size());
+  sought.reserve(paths.size());
   for (const std::string& path : paths) sought.push_back({path, device_near(path)});
   const std::string own_mounts = mounts_of("self");
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);

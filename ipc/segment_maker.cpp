@@ -54,7 +54,7 @@ core::SegmentIdentity identity_for(const MakeRequest& request, const TokenMark::
 
 // Room first, then the pages that are not zeros: a full file system is told here, and never as a SIGBUS later.
 int write_segment(int descriptor, const core::SegmentIdentity& identity) {
-  int error;
+  int error = 0;
   do {
     error = posix_fallocate(descriptor, 0, static_cast<off_t>(identity.size_bytes));
   } while (error == EINTR);

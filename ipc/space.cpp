@@ -34,7 +34,7 @@ std::string_view to_string(LeaseState state) {
 
 Result<Space, OpenError> Space::open() { return open(Options{}); }
 
-Result<Space, OpenError> Space::open(Options options) {
+Result<Space, OpenError> Space::open(const Options& options) {
   auto core = ipc::SpaceCore::open(options);
   if (!core.has_value()) return core.error();
   return ipc::SpaceCore::wrap(std::move(*core));

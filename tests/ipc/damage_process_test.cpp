@@ -60,7 +60,7 @@ void enter_and_leave(Board& board, Result<Lease, AcquireError> lease) {
 }
 
 void use_once(Space& space, Board& board, std::minstd_rand& random) {
-  const std::string other = numbered("other/", random() % 20) + (random() % 4 == 0 ? std::string(100, 'x') : "");
+  const std::string other = numbered("other/", static_cast<int>(random() % 20)) + (random() % 4 == 0 ? std::string(100, 'x') : "");
   switch (random() % 10) {
     case 0:
     case 1:
@@ -96,6 +96,7 @@ int use(const std::string& directory, Board& board, unsigned user) {
 
 std::vector<Child> users_of(const std::string& directory, Board& board) {
   std::vector<Child> users;
+  users.reserve(users_count);
   for (unsigned i = 0; i < users_count; ++i) users.push_back(Child::run([&, i] { return use(directory, board, i); }));
   return users;
 }

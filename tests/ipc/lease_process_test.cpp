@@ -226,6 +226,7 @@ TEST(Wait, IsInTheOrderOfArrival) {
   Stage stage;
   constexpr int length = 10;
   std::vector<Actor> line;
+  line.reserve(length);
   for (int i = 0; i < length; ++i) line.push_back(stage.actor());
   Actor first = stage.actor();
   ASSERT_TRUE(first.acquires("x").ok);
@@ -338,6 +339,7 @@ TEST(Threads, OfOneProcessWaitBesideAnotherProcess) {
     constexpr int count = 16;
     std::atomic<int> inside{0}, together{0}, granted{0};
     std::vector<std::thread> threads;
+    threads.reserve(count);
     for (int i = 0; i < count; ++i) {
       threads.emplace_back([&] {
         auto lease = self.space->acquire("x");
@@ -452,6 +454,7 @@ TEST(MutexBetweenProcesses, GuardsPlainMemory) {
   const Stage stage;
   const Shared<Account> account;
   std::vector<Child> children;
+  children.reserve(processes);
   for (int i = 0; i < processes; ++i) {
     children.push_back(Child::run([&, i] {
       auto space = Space::open(stage.options());

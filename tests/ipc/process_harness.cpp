@@ -217,7 +217,7 @@ void act_see(Self& self, const Order& order, Answer& answer) {
 }
 
 bool receive_whole(int socket, void* into, std::size_t bytes) {
-  ssize_t got;
+  ssize_t got = 0;
   do {
     got = recv(socket, into, bytes, MSG_WAITALL);
   } while (got < 0 && errno == EINTR);

@@ -158,6 +158,7 @@ TEST(Maker, OneOfManyThatBeginAtOnce) {
     const Shared<std::atomic<bool>> go;
     const Shared<std::array<std::atomic<Token>, 16>> tokens;
     std::vector<Child> children;
+    children.reserve(tokens->size());
     for (std::size_t i = 0; i < tokens->size(); ++i) {
       children.push_back(Child::run([&, i] {
         while (!*go) std::this_thread::yield();
@@ -447,8 +448,10 @@ TEST(DeletedAgainAndAgain, NeverTwoInside) {
   };
   int rounds = 0;
   for (const auto until = std::chrono::steady_clock::now() + seconds(6); std::chrono::steady_clock::now() < until; ++rounds) {
+    constexpr int count = 8;
     std::vector<Child> visitors;
-    for (int i = 0; i < 8; ++i) visitors.push_back(Child::run(visit));
+    visitors.reserve(count);
+    for (int i = 0; i < count; ++i) visitors.push_back(Child::run(visit));
     board->go = true;
     for (int i = 0; i < 12; ++i) {
       std::error_code ignored;

@@ -69,8 +69,9 @@ TEST(Death, OfAWaiterCostsTheOthersNothing) {
 
 TEST(Death, OfAllButTheLastInLine) {
   Stage stage;
-  std::vector<Actor> line;
   constexpr int length = 8;
+  std::vector<Actor> line;
+  line.reserve(length);
   for (int i = 0; i < length; ++i) line.push_back(stage.actor());
   ASSERT_TRUE(line[0].acquires("x").ok);
   for (int i = 1; i < length; ++i) {

@@ -120,6 +120,7 @@ int live(const Space::Options& options, Board& board, std::uint32_t life, unsign
     names.push_back(*name);
   }
   std::vector<std::thread> threads;
+  threads.reserve(threads_count);
   for (unsigned thread = 0; thread < threads_count; ++thread) {
     threads.emplace_back([&, thread] { work(*space, names, board, {life, seat, thread}); });
   }
@@ -235,8 +236,8 @@ TEST(Door, TwoHundredEnterOnceEachInTheirOrder) {
     auto lease = space ? space->acquire("door") : AcquireError::system;
     if (!lease) return 1;
     door->order[static_cast<std::size_t>(door->entered++)] = getpid();
-    while (stays) pause();
-    return 0;
+    if (!stays) return 0;
+    for (;;) pause();
   };
   std::vector<Child> guests, victims;
   for (int i = 0; i < guests_count; ++i) guests.push_back(Child::run([&] { return guest(false); }));

@@ -153,7 +153,7 @@ class TENURE_API Space {
     bool guard_against_truncation = true;  // install the SIGBUS handler
   };
 
-  [[nodiscard]] static Result<Space, OpenError> open(Options options);
+  [[nodiscard]] static Result<Space, OpenError> open(const Options& options);
   [[nodiscard]] static Result<Space, OpenError> open();
 
   // Looks the name up, or enters it, once for many acquisitions.
