@@ -9,7 +9,6 @@ using core::Grant;
 using core::LeaseWord;
 using core::NameWords;
 using core::Resolved;
-using core::Terms;
 
 namespace {
 

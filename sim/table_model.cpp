@@ -11,7 +11,6 @@ namespace tenure::sim {
 using core::bells_per_slot;
 using core::EntryHeader;
 using core::EntryState;
-using core::HoldKey;
 using core::holds_per_session;
 using core::LeaseWord;
 using core::Mode;

@@ -154,7 +154,10 @@ std::vector<Decision> from_text(std::string_view text) {
       if (result.ec != std::errc{}) return {};
       at = result.ptr;
     }
-    if (at != end && *at++ != '.') return {};
+    if (at != end) {
+      if (*at != '.') return {};
+      ++at;
+    }
     position += distance;
     decisions.resize(position + 1, Decision{0, 0, Kind::next});
     decisions[position].choice = choice;
