@@ -138,9 +138,17 @@ struct TokenMark::Directory {
       make_directories(path, is_system ? (mark.user_ == 0 ? 2 : 1) : mark.state_directory_.empty() ? 3 : 1, 0700);
       descriptor = Descriptor(::open(path, flags));
     }
-    error = descriptor.is_open() ? 0 : errno;
+    if (!descriptor.is_open()) {
+      error = errno;
+      return;
+    }
+    error = 0;
     struct stat facts{};
-    if (error != 0 || fstat(descriptor.get(), &facts) != 0) return;
+    if (fstat(descriptor.get(), &facts) != 0) {
+      error = errno;
+      descriptor.close();
+      return;
+    }
     const bool shared_as_meant = mark.group_ != no_group && facts.st_gid == mark.group_;
     const bool owned = facts.st_uid == mark.user_ || facts.st_uid == 0 || shared_as_meant;
     if (owned && (facts.st_mode & S_IWOTH) == 0 && ((facts.st_mode & S_IWGRP) == 0 || shared_as_meant)) return;
