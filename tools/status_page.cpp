@@ -40,13 +40,25 @@ void say(StatusPage& page, int bell, std::string_view text) {
   {
     const std::lock_guard lock(mutex);
     // Relaxed: under the mutex. The store releases the text to the supervisor's acquiring load.
-    const std::uint32_t end = page.text_end.load(std::memory_order_relaxed);
-    if (text.size() + 1 > StatusPage::text_bytes - end) return;
-    text.copy(page.text.data() + end, text.size());
-    page.text[end + text.size()] = '\n';
-    page.text_end.store(static_cast<std::uint32_t>(end + text.size() + 1), std::memory_order_release);
+    std::uint64_t end = page.text_end.load(std::memory_order_relaxed);
+    // Acquire: what was taken has been read.
+    const std::uint64_t used = end - page.text_taken.load(std::memory_order_acquire);
+    if (text.size() + 1 > StatusPage::text_bytes - used) return;
+    for (const char c : text) page.text[end++ % StatusPage::text_bytes] = c;
+    page.text[end++ % StatusPage::text_bytes] = '\n';
+    page.text_end.store(end, std::memory_order_release);
   }
   ring(bell);
+}
+
+std::string take_text(StatusPage& page) {
+  const std::uint64_t end = page.text_end.load(std::memory_order_acquire);
+  std::string text;
+  for (std::uint64_t at = page.text_taken.load(std::memory_order_relaxed); at < end; ++at) {
+    text += page.text[at % StatusPage::text_bytes];
+  }
+  page.text_taken.store(end, std::memory_order_release);
+  return text;
 }
 
 }  // namespace tenure::tools
