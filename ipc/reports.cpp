@@ -39,7 +39,7 @@ void SpaceCore::describe_holder(std::uint32_t lease, core::LeaseWord word, std::
   }
   holder.is_run = view.state.is_run();
   if (holder.is_run && (view.dead || holder.expired || word.mode() == core::Mode::broken)) {
-    const LeftTree tree = left_tree(number);
+    const LeftTree tree = left_tree(number, true);
     holder.left_behind.assign(tree.carriers.begin(), tree.carriers.end());
     holder.left_behind.insert(holder.left_behind.end(), tree.with_byte.begin(), tree.with_byte.end());
     holder.is_ending = !holder.left_behind.empty() || leases_.tree_lives(number);

@@ -10,22 +10,22 @@ namespace tenure::ipc {
 
 using Table = core::Table<RealPlatform>;
 
-Result<RunSession, OpenError> RunSession::open(const Space::Options& options, const RunTag& tag) {
+Result<RunSpace, OpenError> open_run_space(const Space::Options& options, const RunTag& tag) {
   auto core = SpaceCore::open(options, &tag);
   if (!core.has_value()) return core.error();
   const int leash = (*core)->share_bytes();
-  Space space = SpaceCore::wrap(*core);
-  return RunSession(std::move(*core), std::move(space), leash);
+  return RunSpace{SpaceCore::wrap(std::move(*core)), leash};
 }
 
-Result<Lease, AcquireError> RunSession::acquire(std::string_view name, Terms terms, const Wait& wait) {
-  return core_->acquire(name, terms, ipc::Wait{core_->deadline_after(wait.patience), wait.stop, &wait.queued, &wait.blocked});
+void release_as_dead(Space& space, Lease& lease) { SpaceCore::of(space).release_as_dead(lease); }
+
+Result<Lease, AcquireError> acquire(Space& space, std::string_view name, Terms terms, const TreeWait& wait) {
+  SpaceCore& core = SpaceCore::of(space);
+  return core.acquire(name, terms, Wait{core.deadline_after(wait.patience), wait.stop, &wait.queued, &wait.blocked});
 }
 
-void RunSession::release_as_dead(Lease& lease) { core_->release_as_dead(lease); }
-
+LeftTree left_tree(Space& space, std::uint32_t slot, bool find_byte) { return SpaceCore::of(space).left_tree(slot, find_byte); }
 std::vector<LeftTree> left_trees(Space& space) { return SpaceCore::of(space).left_trees(); }
-LeftTree left_tree(Space& space, std::uint32_t slot) { return SpaceCore::of(space).left_tree(slot); }
 bool belongs_to(Space& space, const LeftTree& tree, pid_t process) { return SpaceCore::of(space).belongs_to(tree, process); }
 
 // ---- the trees of the dead ------------------------------------------------------------------------------------------------------------
@@ -47,31 +47,33 @@ std::vector<std::uint64_t> SpaceCore::tags_of(std::uint32_t number) {
   return tags;
 }
 
-// Whether its guard lives and has lost a lease: past its deadline, or broken.
-bool SpaceCore::has_lost_a_lease(std::uint32_t number) {
+// Whether a lease of the session in a slot is past its deadline, and whether one was broken.
+SpaceCore::Losses SpaceCore::losses_of(std::uint32_t number) {
+  Losses losses;
   for (std::uint32_t hold = number * core::holds_per_session; hold < (number + 1) * core::holds_per_session; ++hold) {
     const core::HoldKey key{table_.hold(hold).key.load(std::memory_order_acquire)};
     if (!key.bound() || key.kind() != core::HoldKind::user || key.lease() >= table_.geometry().leases()) continue;
     const core::LeaseWord word{table_.word(key.lease()).load(std::memory_order_acquire)};
     if (!word.has_owner() || word.hold() != hold) continue;
     const std::uint64_t deadline_ns = table_.hold(hold).deadline.load(std::memory_order_acquire);
-    const bool past = deadline_ns != core::deadline::strict && core::is_past(deadline_ns, now_ns());
-    if (past || word.mode() == core::Mode::broken) return true;
+    losses.overdue |= deadline_ns != core::deadline::strict && core::is_past(deadline_ns, now_ns());
+    losses.broken |= word.mode() == core::Mode::broken;
   }
-  return false;
+  return losses;
 }
 
-LeftTree SpaceCore::left_tree(std::uint32_t number) {
+LeftTree SpaceCore::left_tree(std::uint32_t number, bool find_byte) {
   LeftTree tree;
   tree.slot = number;
   if (number >= table_.geometry().sessions) return tree;
   auto& slot = table_.slot(number);
-  tree.shown_pid = slot.pid.load(std::memory_order_relaxed);
   tree.uid = slot.uid.load(std::memory_order_relaxed);
   tree.is_dead = table_.look(number).dead;
+  tree.is_overdue = losses_of(number).overdue;
   tree.tags = tags_of(number);
   tree.command = text_of_words(slot.command);
   tree.carriers = carriers_of(tree.tags);
+  if (!find_byte) return tree;
   tree.with_byte = holders_of_byte(file_->lock_descriptor(), slot_byte_first + number);
   std::erase_if(tree.with_byte, [&tree](pid_t process) {
     return std::find(tree.carriers.begin(), tree.carriers.end(), process) != tree.carriers.end();
@@ -83,8 +85,9 @@ std::vector<LeftTree> SpaceCore::left_trees() {
   std::vector<LeftTree> trees;
   for (std::uint32_t number = 0; number < slots_used(); ++number) {
     const auto view = table_.look(number);
-    if (!view.state.is_run() || (!view.dead && !has_lost_a_lease(number)) || !leases_.tree_lives(number)) continue;
-    trees.push_back(left_tree(number));
+    if (!view.state.is_run()) continue;
+    const Losses losses = losses_of(number);
+    if ((view.dead || losses.overdue || losses.broken) && leases_.tree_lives(number)) trees.push_back(left_tree(number, true));
   }
   return trees;
 }

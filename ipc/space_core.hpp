@@ -80,7 +80,7 @@ class SpaceCore {
 
   int share_bytes() { return platform_.share_bytes(); }
   void release_as_dead(Lease& lease);
-  LeftTree left_tree(std::uint32_t slot);
+  LeftTree left_tree(std::uint32_t slot, bool find_byte);
   std::vector<LeftTree> left_trees();
   [[nodiscard]] bool belongs_to(const LeftTree& tree, pid_t process) const;
 
@@ -132,7 +132,11 @@ class SpaceCore {
   void close_idle();
   [[nodiscard]] std::uint32_t slots_used();
   [[nodiscard]] std::vector<std::uint64_t> tags_of(std::uint32_t slot);
-  [[nodiscard]] bool has_lost_a_lease(std::uint32_t slot);
+  struct Losses {
+    bool overdue = false;
+    bool broken = false;
+  };
+  [[nodiscard]] Losses losses_of(std::uint32_t slot);
   bool describe(std::uint32_t entry, NameReport& report);
   void describe_holder(std::uint32_t lease, core::LeaseWord word, std::uint64_t base, HolderReport& holder);
   void describe_waiters(std::uint32_t lease, std::vector<WaiterReport>& waiters);

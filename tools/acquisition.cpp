@@ -10,6 +10,20 @@
 namespace tenure::tools {
 namespace {
 
+constexpr std::chrono::milliseconds block_told_after(1000);
+constexpr std::chrono::milliseconds time_to_end_left(1000);
+
+void write_processes(JsonWriter& json, const std::vector<pid_t>& processes) {
+  json.key("pids").open_array();
+  for (const pid_t process : processes) json.value(static_cast<std::uint32_t>(process));
+  json.close_array();
+}
+
+std::string blocked_text(std::string_view name, const std::vector<pid_t>& processes) {
+  return quoted(name) + " is held back by what is left of a run:\n" + survivors_text(processes) +
+         "\nIt is free when they have ended; see: tenure doctor --reap";
+}
+
 void write_place(JsonWriter& json, std::size_t place, const Result<NameReport, AcquireError>& report) {
   json.key("place").value(static_cast<std::uint64_t>(place));
   json.key("holder");
@@ -19,11 +33,18 @@ void write_place(JsonWriter& json, std::size_t place, const Result<NameReport, A
 }  // namespace
 
 Acquisition::Acquisition(const HoldPlan& plan, Space& space, EventStream& events, Tell tell)
-    : plan_(plan), space_(space), events_(events), tell_(std::move(tell)) {}
+    : plan_(plan), space_(space), events_(events), tell_(std::move(tell)), reaper_(space) {}
 
 Result<Lease, AcquireError> Acquisition::try_at_once() {
   asked_ns_ = boottime_ns();
-  return space_.try_acquire(plan_.name, terms());
+  Result<Lease, AcquireError> result = space_.try_acquire(plan_.name, terms());
+  if (result || result.error() != AcquireError::busy || is_to_wait(result)) return result;
+  // Nobody holds it and nobody waits: only what is left of a run stands in the way, which is for us to end.
+  const Result<NameReport, AcquireError> report = space_.show(plan_.name);
+  if (!report || !report->held || !report->holder.is_ending || !report->waiters.empty()) return result;
+  result = wait_for(time_to_end_left, {});
+  if (!result && result.error() == AcquireError::timed_out) return AcquireError::busy;
+  return result;
 }
 
 bool Acquisition::is_to_wait(const Result<Lease, AcquireError>& result) const {
@@ -31,8 +52,21 @@ bool Acquisition::is_to_wait(const Result<Lease, AcquireError>& result) const {
 }
 
 Result<Lease, AcquireError> Acquisition::wait(std::stop_token stop) {
-  const std::function<void(std::uint32_t)> queued = [this](std::uint32_t place) { note_place(place); };
-  return space_.acquire_for(plan_.name, plan_.wait.value_or(std::chrono::nanoseconds::max()), terms(), std::move(stop), queued);
+  return wait_for(plan_.wait.value_or(std::chrono::nanoseconds::max()), std::move(stop));
+}
+
+Result<Lease, AcquireError> Acquisition::wait_for(std::chrono::nanoseconds patience, std::stop_token stop) {
+  return ipc::acquire(space_, plan_.name, terms(),
+                      {patience, std::move(stop), [this](std::uint32_t place) { note_place(place); },
+                       [this](std::uint32_t slot) { end_what_blocks(slot); }});
+}
+
+void Acquisition::end_what_blocks(std::uint32_t slot) {
+  reaper_.work_on(slot);
+  if (block_told_ || reaper_.left().empty() || reaper_.waited() < block_told_after) return;
+  block_told_ = true;
+  events_.emit("blocked", [this](JsonWriter& json) { write_processes(json, reaper_.left()); });
+  if (!plan_.quiet) tell_(blocked_text(plan_.name, reaper_.left()));
 }
 
 void Acquisition::note_place(std::uint32_t place) {
@@ -57,10 +91,16 @@ void Acquisition::tell_grant(const Lease& lease) {
     json.key("token").token(lease.token());
     json.key("abandoned").value(lease.previous_holder_died());
     json.key("expired").value(lease.previous_holder_expired());
+    json.key("overdue").value(lease.previous_holder_may_run());
     json.key("waited_s").value(static_cast<double>(waited_ns) / 1e9);
   });
-  if (!plan_.verbose) return;
   const std::string name = quoted(plan_.name);
+  if (lease.previous_holder_may_run() && !plan_.quiet) {
+    tell_("WARNING: entered " + name + " although processes of the run before have not ended 2 s after its deadline.\n" +
+          survivors_text(reaper_.left()) + "\nThey may still write; token " + std::to_string(lease.token()) +
+          " is larger than theirs, for whoever compares tokens.");
+  }
+  if (!plan_.verbose) return;
   tell_("got " + name + " after " + duration_text(nanoseconds_of(waited_ns)) + ", token " + std::to_string(lease.token()));
   if (lease.previous_holder_died()) tell_("the holder before died while it held " + name + ": its work may be half done");
 }

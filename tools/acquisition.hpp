@@ -9,6 +9,7 @@
 
 #include "tools/event_stream.hpp"
 #include "tools/hold_plan.hpp"
+#include "tools/reaper.hpp"
 
 namespace tenure::tools {
 
@@ -29,6 +30,8 @@ class Acquisition {
 
  private:
   void note_place(std::uint32_t place);
+  void end_what_blocks(std::uint32_t slot);
+  [[nodiscard]] Result<Lease, AcquireError> wait_for(std::chrono::nanoseconds patience, std::stop_token stop);
   void tell_conflict(bool timed_out);
   [[nodiscard]] Terms terms() const { return {plan_.ttl, plan_.renew}; }
 
@@ -39,6 +42,8 @@ class Acquisition {
   std::uint64_t asked_ns_ = 0;
   bool is_queued_ = false;
   std::uint32_t place_ = 0;  // how many stand before it
+  Reaper reaper_;
+  bool block_told_ = false;
 };
 
 // Lines for people: `headline`, who stands before, who holds the name, how to take it away, and in which space all that is.

@@ -4,7 +4,9 @@
 //
 //   event        further members                        when
 //   waiting      place, holder                          it queues, and whenever its place changes; place 0 is next
-//   acquired     token, abandoned, expired, waited_s    the name is held; abandoned: the holder before died; expired: its time was up
+//   blocked      pids                                   the name is held back by what is left of a run, for a second by now
+//   acquired     token, abandoned, expired, overdue,    the name is held; abandoned: the holder before died; expired: its time was up;
+//                waited_s                               overdue: and its processes may still run
 //   started      pid                                    the command runs                                                      (run)
 //   not_started  error                                  the command cannot be started                                         (run)
 //   jeopardy     remaining_s                            a renewal is late

@@ -23,6 +23,7 @@
 #include <tenure/tenure.hpp>
 
 #include "ipc/descriptor.hpp"
+#include "ipc/run_session.hpp"
 #include "tools/acquisition.hpp"
 #include "tools/boot_time.hpp"
 #include "tools/command_start.hpp"
@@ -129,9 +130,8 @@ class Guard {
   void hold() {
     if (!open() || !acquire()) return;
     if (is_wanted() && start()) watch_over_tree();
-    // Of a supervisor that was killed nobody hears how far the command came. The kernel lets go of the name when this process ends, and
-    // the next holder is told that the one before it died.
-    if (!supervisor_lives_) _exit(exit_ok);
+    // Of a supervisor that was killed nobody hears how far the command came: the next holder is told that this one died.
+    if (!supervisor_lives_) return ipc::release_as_dead(*space_, lease_);
     const Token token = lease_.token();
     if (lease_.release()) events_.emit("released", [token](JsonWriter& json) { json.key("token").token(token); });
   }
@@ -160,6 +160,7 @@ class Guard {
     if (!plan_.quiet) say(page_, bell_, text);
   }
   void cancel(int signal);
+  void explain_bonds();
   void explain_failed_start(int error);
   void rename();
   [[nodiscard]] std::string quoted_name() const { return quoted(plan_.name); }
@@ -171,6 +172,7 @@ class Guard {
   int bell_;
   ArgumentArea area_;
   std::optional<Space> space_;
+  int leash_ = -1;
   Lease lease_;
   std::uint64_t granted_ns_ = 0;
   int child_events_ = -1;  // signalfd of SIGCHLD
@@ -212,12 +214,25 @@ bool Guard::open() {
   Space::Options options;
   options.name = plan_.space;
   options.label = plan_.label;
-  Result<Space, OpenError> space = Space::open(options);
-  if (space) {
-    space_.emplace(std::move(*space));
-    return true;
+  Result<ipc::RunSpace, OpenError> opened = ipc::open_run_space(options, caller_.tag);
+  if (!opened) return refuse(exit_status_of(opened.error().code), clean(opened.error().message));
+  space_.emplace(std::move(opened->space));
+  leash_ = opened->leash;
+  // From now on the supervisor keeps the name from others, should this process be killed.
+  if (leash_ >= 0 && !give(bell_, leash_)) leash_ = -1;
+  if (plan_.verbose) explain_bonds();
+  return true;
+}
+
+// What watches over the command's tree when supervisor and guard are both killed, where it is less than it could be.
+void Guard::explain_bonds() {
+  const bool inherits = leash_ >= 0 && !plan_.close;
+  if (caller_.tag.tag == 0) {
+    tell("the limit of file locks (ulimit -x) is set: only an inherited descriptor tells what belongs to the command's tree");
+    if (!inherits) tell("... and the command inherits none: kill -9 of tenure and of its guard at once would leave it alone");
+  } else if (leash_ < 0) {
+    tell(std::string("no descriptor for the command to inherit: ") + std::strerror(errno));
   }
-  return refuse(exit_status_of(space.error().code), clean(space.error().message));
 }
 
 bool Guard::acquire() {
@@ -282,7 +297,8 @@ bool Guard::start() {
   child_events_ = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   const bool ready = child_events_ >= 0 && timer_.open();
   StartedCommand started{-1, errno};
-  if (ready) started = start_command(plan_.command, environment_for(plan_, lease_), caller_, page_.start);
+  const Bonds bonds{plan_.close ? -1 : leash_, caller_.tag.limits};
+  if (ready) started = start_command(plan_.command, environment_for(plan_, lease_), caller_, bonds, page_.start);
   if (started.error != 0) {
     explain_failed_start(started.error);
     return false;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ipc/run_tag.hpp"
 #include "tools/hold_plan.hpp"
 
 namespace tenure::tools {
@@ -30,6 +31,7 @@ struct Caller {
   sigset_t ignored;
   bool has_terminal;   // a controlling one, with job control
   bool leads_session;  // the kernel tells only this process that the terminal has hung up
+  ipc::RunTag tag;     // for the tree of this run
 };
 
 }  // namespace tenure::tools

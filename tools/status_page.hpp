@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "ipc/descriptor.hpp"
 #include "tools/command_start.hpp"
 
 namespace tenure::tools {
@@ -59,8 +60,10 @@ struct BellPair {
 [[nodiscard]] bool make_bells(BellPair& bells);
 
 void ring(int bell);
-// Takes the rings; false: the process at the other end is gone.
-[[nodiscard]] bool answer(int bell);
+// Takes the rings; false: the process at the other end is gone. `gift` takes a descriptor that came with one, if it is not null.
+[[nodiscard]] bool answer(int bell, ipc::Descriptor* gift = nullptr);
+// Rings, and gives the process at the other end a descriptor. False: errno says why.
+[[nodiscard]] bool give(int bell, int descriptor);
 
 // For the guard, any thread: has the supervisor say it. What finds no room is dropped.
 void say(StatusPage& page, int bell, std::string_view text);

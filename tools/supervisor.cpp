@@ -14,6 +14,7 @@
 #include <ctime>
 
 #include "tools/signals.hpp"
+#include "ipc/tree_scan.hpp"
 #include "tools/status_page.hpp"
 #include "tools/text.hpp"
 #include "tools/tree.hpp"
@@ -37,7 +38,7 @@ std::uint64_t monotonic_ns() {
 
 // Notes the caller's signals, and blocks all of them.
 Caller describe_caller() {
-  Caller caller{getpid(), getpgrp(), {}, ignored_signals(), has_controlling_terminal(), getsid(0) == getpid()};
+  Caller caller{getpid(), getpgrp(), {}, ignored_signals(), has_controlling_terminal(), getsid(0) == getpid(), ipc::new_run_tag()};
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &caller.mask);
@@ -61,7 +62,7 @@ class Supervisor {
       poll(events.data(), events.size(), -1);
       take_signals();
       // A dead guard is noticed by its end as a child; then the bell has nothing more to say.
-      if (!answer(bell_)) bell_ = -1;
+      if (!answer(bell_, &leash_)) bell_ = -1;
       tell();
       follow_stop();
     }
@@ -81,6 +82,8 @@ class Supervisor {
   int status();
   int end_by_signal(int signal);
   int end_tree();
+  [[nodiscard]] std::vector<pid_t> carriers() const;
+  [[nodiscard]] bool is_left() const;
 
   const RunPlan& plan_;
   EventStream& events_;  // for the guard, and for this process when there is none any more
@@ -88,6 +91,7 @@ class Supervisor {
   Caller caller_;
   StatusPage* page_ = nullptr;
   int bell_ = -1;
+  ipc::Descriptor leash_;  // from the guard: open here, the name stays held when the guard is killed, until the tree is gone
   int signals_ = -1;
   pid_t guard_ = 0;
   std::vector<pid_t> older_children_;  // of whoever turned into this program by exec; none of our business
@@ -200,26 +204,32 @@ int Supervisor::end_by_signal(int number) {
   return exit_signal_base + number;
 }
 
-// The guard was killed. Its descendants have become this process's children.
+// The guard was killed. Its descendants have become this process's children, unless it had children of its own before and is no subreaper;
+// then their tag tells which they are.
 int Supervisor::end_tree() {
-  const bool sees_all = older_children_.empty();
   events_.emit("ending", [](JsonWriter& json) { json.key("why").value("guard_killed"); });
-  complain("the guard of " + quoted(plan_.name) + " was killed; killing the command" +
-           (sees_all ? " and all it has started" : "; what it has started may still run, as this process had children of its own before"));
-  for (int pause_ms = 1;; pause_ms = std::min(2 * pause_ms, kill_pause_max_ms)) {
-    for (int result = 0; result == 0;) {
-      siginfo_t change{};
-      result = waitid(P_ALL, 0, &change, WEXITED | WNOHANG);
-      if (result == 0 && change.si_pid == 0) break;
-      if (result != 0 && errno == ECHILD) return exit_system;
-    }
-    const std::vector<pid_t> left = direct_children();
-    if (std::ranges::all_of(left, [this](pid_t child) { return std::ranges::find(older_children_, child) != older_children_.end(); })) {
-      return exit_system;
-    }
+  complain("the guard of " + quoted(plan_.name) + " was killed; killing the command and all it has started");
+  for (int pause_ms = 1; is_left(); pause_ms = std::min(2 * pause_ms, kill_pause_max_ms)) {
     signal_tree(SIGKILL, older_children_);
+    const auto belongs = [this](pid_t process) { return ipc::carries_any(process, {&caller_.tag.tag, 1}); };
+    for (const pid_t process : carriers()) signal_if(process, SIGKILL, belongs);
     poll(nullptr, 0, pause_ms);
   }
+  return exit_system;
+}
+
+std::vector<pid_t> Supervisor::carriers() const {
+  return caller_.tag.tag == 0 ? std::vector<pid_t>() : ipc::carriers_of({&caller_.tag.tag, 1});
+}
+
+// Whether anything of the tree is left. Takes the dead.
+bool Supervisor::is_left() const {
+  for (;;) {
+    siginfo_t change{};
+    if (waitid(P_ALL, 0, &change, WEXITED | WNOHANG) != 0 || change.si_pid == 0) break;
+  }
+  const auto is_older = [this](pid_t child) { return std::ranges::find(older_children_, child) != older_children_.end(); };
+  return !std::ranges::all_of(direct_children(), is_older) || !carriers().empty();
 }
 
 }  // namespace
