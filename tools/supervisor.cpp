@@ -13,8 +13,8 @@
 #include <cstring>
 #include <ctime>
 
-#include "tools/signals.hpp"
 #include "ipc/tree_scan.hpp"
+#include "tools/signals.hpp"
 #include "tools/status_page.hpp"
 #include "tools/text.hpp"
 #include "tools/tree.hpp"
