@@ -217,7 +217,7 @@ bool Guard::open() {
     space_.emplace(std::move(*space));
     return true;
   }
-  return refuse(exit_status_of(space.error().code), clean(space.error().message));
+  return refuse(exit_status_of(space.error().code), refusal_text(space.error()));
 }
 
 bool Guard::acquire() {
