@@ -165,8 +165,8 @@ TEST_F(Holding, AStoppedOneLosesItsLease) {
 }
 
 TEST_F(Holding, IsRenewed) {
-  Process process = held({"-t", "1", "n"});
-  EXPECT_EQ(tenure("wait", {"-w", "1.5", "n", "-q"}).exit, 1);
+  Process process = held({"-t", "2", "n"});
+  EXPECT_EQ(tenure("wait", {"-w", "2.3", "n", "-q"}).exit, 1);
   EXPECT_EQ(check(token(), {"n"}).exit, 0);
 }
 

@@ -249,13 +249,13 @@ TEST_F(AtATerminal, AStoppedLeaseIsRenewedAndThatIsSaid) {
   Terminal terminal({"bash", "--norc", "--noprofile", "-i"});
   terminal.type("PS1=RE'ADY '\n");
   ASSERT_TRUE(terminal.shows("READY "));
-  terminal.type(TENURE_PROGRAM " run -v -t 1 --space " + scratch_.space() + " n sleep " + mark + "\n");
+  terminal.type(TENURE_PROGRAM " run -v -t 2 --kill-after 0.2 --space " + scratch_.space() + " n sleep " + mark + "\n");
   ASSERT_TRUE(eventually([&] { return count_left(mark) == 1; }));
   terminal.type("\x1a");
   ASSERT_TRUE(terminal.shows("stays held, and is renewed")) << terminal.text();
   ASSERT_TRUE(terminal.shows("Stopped")) << terminal.text();
   // Longer than it would live without a renewal.
-  EXPECT_EQ(run_to_end(scratch_.run({"-w", "1.5", "n", "true"})).exit, 1);
+  EXPECT_EQ(run_to_end(scratch_.run({"-w", "2.3", "n", "true"})).exit, 1);
   EXPECT_EQ(count_left(mark), 1);
   terminal.type("kill %1; fg\n");
   EXPECT_TRUE(eventually([&] { return count_left(mark) == 0; }));
