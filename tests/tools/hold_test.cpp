@@ -158,6 +158,9 @@ TEST_F(Holding, ALossIs79) {
 TEST_F(Holding, AStoppedOneLosesItsLease) {
   Process process = held({"-t", "1", "--lost-exit-code", "5", "n"});
   process.send(SIGSTOP);
+  // Past its deadline it holds nothing any more, though nobody else has the name yet.
+  EXPECT_EQ(tenure("wait", {"-w", "20", "n"}).exit, 0);
+  EXPECT_TRUE(says(check(token(), {"n"}).err, "its time is up")) << check(token(), {"n"}).err;
   EXPECT_EQ(tenure("run", {"-w", "20", "n", "true"}).exit, 0);
   EXPECT_EQ(check(token(), {"n", "-q"}).exit, 1);
   process.send(SIGCONT);
