@@ -188,6 +188,37 @@ Ended run_to_end(const Arguments& arguments, std::string input, const std::funct
   return Process(arguments, std::move(input), prepare).wait();
 }
 
+Pipe::Pipe() { EXPECT_EQ(pipe2(ends_.data(), O_CLOEXEC), 0); }
+Pipe::~Pipe() {
+  close_reader();
+  close_writer();
+}
+void Pipe::close_end(std::size_t end) {
+  if (ends_.at(end) >= 0) close(ends_.at(end));
+  ends_.at(end) = -1;
+}
+void Pipe::fill() const {
+  fcntl(writer(), F_SETFL, O_NONBLOCK);
+  const std::string much(4096, 'x');
+  while (write(writer(), much.data(), much.size()) > 0) {
+  }
+  fcntl(writer(), F_SETFL, 0);
+}
+std::string Pipe::drain() const {
+  std::string text;
+  std::array<char, 4096> buffer{};
+  fcntl(reader(), F_SETFL, O_NONBLOCK);
+  for (ssize_t count = 0; (count = read(reader(), buffer.data(), buffer.size())) > 0;)
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  return text;
+}
+
+void give_as(int descriptor, int as) {
+  dup2(descriptor, as);
+  // Where they are the same, it would be closed by the exec.
+  fcntl(as, F_SETFD, 0);
+}
+
 bool eventually(const std::function<bool()>& condition) {
   for (const auto end = Clock::now() + patience; Clock::now() < end;) {
     if (condition()) return true;

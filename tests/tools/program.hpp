@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -78,6 +79,30 @@ class Process {
 };
 
 Ended run_to_end(const Arguments& arguments, std::string input = {}, const std::function<void()>& prepare = {});
+
+// A pipe whose ends no other program inherits.
+class Pipe {
+ public:
+  Pipe();
+  ~Pipe();
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  [[nodiscard]] int reader() const { return ends_[0]; }
+  [[nodiscard]] int writer() const { return ends_[1]; }
+  void close_reader() { close_end(0); }
+  void close_writer() { close_end(1); }
+  // Until it takes no more.
+  void fill() const;
+  // Takes what is there.
+  std::string drain() const;
+
+ private:
+  void close_end(std::size_t end);
+  std::array<int, 2> ends_{-1, -1};
+};
+
+// For `prepare` of a Process: the program finds the descriptor under that number.
+void give_as(int descriptor, int as);
 
 // Waits until it is true, at most half a minute.
 [[nodiscard]] bool eventually(const std::function<bool()>& condition);

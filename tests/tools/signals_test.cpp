@@ -244,5 +244,42 @@ TEST_F(AtATerminal, AJobCanBeStoppedAndContinued) {
   terminal.wait();
 }
 
+TEST_F(AtATerminal, AStoppedLeaseIsRenewedAndThatIsSaid) {
+  const std::string mark = unique_sleep();
+  Terminal terminal({"bash", "--norc", "--noprofile", "-i"});
+  terminal.type("PS1=RE'ADY '\n");
+  ASSERT_TRUE(terminal.shows("READY "));
+  terminal.type(TENURE_PROGRAM " run -v -t 2 --kill-after 0.2 --space " + scratch_.space() + " n sleep " + mark + "\n");
+  ASSERT_TRUE(eventually([&] { return count_left(mark) == 1; }));
+  terminal.type("\x1a");
+  ASSERT_TRUE(terminal.shows("stays held, and is renewed")) << terminal.text();
+  ASSERT_TRUE(terminal.shows("Stopped")) << terminal.text();
+  // Longer than it would live without a renewal.
+  EXPECT_EQ(run_to_end(scratch_.run({"-w", "2.3", "n", "true"})).exit, 1);
+  EXPECT_EQ(count_left(mark), 1);
+  terminal.type("kill %1; fg\n");
+  EXPECT_TRUE(eventually([&] { return count_left(mark) == 0; }));
+  terminal.type("exit\n");
+  terminal.wait();
+}
+
+// It neither takes what is typed for others, nor is stopped for wanting to.
+TEST_F(AtATerminal, AHoldMayBeInTheBackground) {
+  Terminal terminal({"bash", "--norc", "--noprofile", "-i"});
+  terminal.type("PS1=RE'ADY '\n");
+  ASSERT_TRUE(terminal.shows("READY "));
+  terminal.type(TENURE_PROGRAM " hold --space " + scratch_.space() + " n > " + scratch_.path("token") + " &\n");
+  ASSERT_TRUE(eventually([this] { return !scratch_.read("token").empty(); }));
+  terminal.type("read a; echo got=$a\nhello\n");
+  EXPECT_TRUE(terminal.shows("got=hello")) << terminal.text();
+  EXPECT_EQ(run_to_end(scratch_.run({"-n", "n", "true"})).exit, 1);
+  terminal.type("fg\n");
+  ASSERT_TRUE(eventually([&] { return terminal.foreground_group() != terminal.pid(); }));
+  terminal.type("\x04");
+  EXPECT_EQ(run_to_end(scratch_.run({"-w", "20", "n", "true"})).exit, 0);
+  terminal.type("exit\n");
+  terminal.wait();
+}
+
 }  // namespace
 }  // namespace tenure::tests
