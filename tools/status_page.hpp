@@ -47,8 +47,6 @@ struct StatusPage {
 };
 static_assert(std::atomic<Outcome>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
 
-[[nodiscard]] constexpr std::uint64_t bit_of(int signal) { return std::uint64_t{1} << (signal - 1); }
-
 // Mapped for this process and those it forks; null: errno says why.
 [[nodiscard]] StatusPage* map_status_page();
 

@@ -112,6 +112,10 @@ void give_as(int descriptor, int as);
 // Processes that have this as one of their arguments, and are neither zombies nor of the program itself.
 [[nodiscard]] std::vector<pid_t> processes_with(const std::string& argument);
 [[nodiscard]] int count_left(const std::string& argument);
+// As ps(1) shows it: 'T' stopped, 'D' in uninterruptible sleep, 'Z' a zombie; '?' there is none.
+[[nodiscard]] char state_of(pid_t process);
+[[nodiscard]] pid_t parent_of(pid_t process);
+[[nodiscard]] pid_t child_of(pid_t process);  // 0: it has none
 
 // What commands write while they run, in a shared file: who was in, from when to when.
 struct Journal {
@@ -131,7 +135,10 @@ void munmap_journal(Journal* journal);
 // Commands that this test program itself can be: see main() in program.cpp.
 [[nodiscard]] Arguments visitor(const std::string& journal_path);        // writes its visit until it is killed
 [[nodiscard]] Arguments short_visitor(const std::string& journal_path);  // ... for a fifth of a millisecond
+[[nodiscard]] Arguments large_visitor(const std::string& journal_path);  // ... until it is killed, with 512 MiB in small pages
 [[nodiscard]] Arguments signal_counter(const std::string& path);         // notes each signal as a line; "ready" first; ends on SIGRTMIN
+// What a signal counter has noted after these.
+[[nodiscard]] std::string noted(const std::vector<int>& signals);
 
 Arguments operator+(Arguments left, const Arguments& right);
 
