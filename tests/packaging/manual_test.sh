@@ -107,7 +107,7 @@ PRELUDE
 
 # An example as a script: what comes before it, the example itself in a shell of its own, and what must be so afterwards.
 script_of() { # EXAMPLE
-  local comment text status=0 from to
+  local comment text status=0 after='' from
   text=$(sed '1,/^---$/d' "$1")
   if grep -qx '; crontab' "$1"; then text=$(awk '{ for (i = 1; i <= 5; ++i) $i = ""; print }' <<<"$text"); fi
   if grep -qx '; unit' "$1"; then text=$(sed -n 's/^ExecStart=//p' <<<"$text"); fi
@@ -117,22 +117,31 @@ script_of() { # EXAMPLE
   while IFS= read -r comment; do
     case $comment in
       '; before: '*) echo "${comment#*: }" ;;
-      '; substitute: '*' => '*)
-        from=${comment#*: } to=${comment##* => }
-        text=${text//"${from%% => *}"/$to}
-        ;;
+      '; after: '*) after+=$(printf '{ %s; } || { echo %q; cat ../out; exit 1; }' "${comment#*: }" "not so: ${comment#*: }")$'\n' ;;
       '; status: '*) status=${comment#*: } ;;
+      '; substitute: '*' => '*)
+        from=${comment#*: }
+        text=${text//"${from%% => *}"/${comment##* => }}
+        ;;
     esac
-  done <"$1"
-  printf '(\n%s\n) >../out 2>&1 </dev/null\nstatus=$?\n' "$text"
-  echo "[ \"\$status\" -eq $status ] || { echo \"exit status \$status, and not $status\"; cat ../out; exit 1; }"
-  sed -n 's/^; after: \(.*\)/{ \1; } || { echo "not so: \1"; exit 1; }/p' "$1" | awk '{ gsub(/echo "not so: .*"; exit/, "echo not so; exit"); print }'
-  echo 'for holder in "${holders[@]}"; do kill "$holder"; wait "$holder"; done; true'
+  done < <(sed '/^---$/,$d' "$1")
+  # What is written here is for the script. Its input is a pipe that ends.
+  # shellcheck disable=SC2016
+  {
+    printf '(\n%s\n) >../out 2>&1 < <(:)\nstatus=$?\n' "$text"
+    printf '[ $status -eq %d ] || { echo "its exit status is $status, and not %d"; cat ../out; exit 1; }\n' "$status" "$status"
+    printf '%s' "$after"
+    echo 'for holder in "${holders[@]}"; do kill "$holder"; wait "$holder"; done; true'
+  }
 }
 
 # Whether the program has what the example needs. What is neither there nor coming is a mistake of the page.
 can_run() { # EXAMPLE LABEL
   local need
+  if grep -q '| jq' "$1" && ! command -v jq >/dev/null; then
+    echo "not run, without jq: $2"
+    return 1
+  fi
   need=$(sed -n 's/^; needs: //p' "$1")
   [ -n "$need" ] || return 0
   # The words are a command and an option.
@@ -181,14 +190,94 @@ examples() {
   [ "$count" -ge 20 ] || fail "there must be more examples than that"
 }
 
-# What a file of completions knows of a command: lines of the command and an option.
-known_to() { # SHELL
-  case $1 in
-    bash) bash -c 'source "$1"; for command in $(_tenure_commands); do
-      for option in $(_tenure_flags "$command") $(_tenure_valued "$command"); do echo "$command $option"; done; done' - "$completions/tenure.bash" ;;
-    zsh) sed -n 's/^#= //p' "$completions/_tenure" ;;
-    fish) sed -n 's/^#= //p' "$completions/tenure.fish" ;;
-  esac
+# The options that a page documents, one a line: the name, and what it calls the value.
+documented() { # PAGE
+  sed -n '/^# OPTIONS/,/^# [^O]/p' "$1" | awk '/^\*-/ { value = ""; if (match($0, / _[A-Z]+_$/)) value = substr($0, RSTART + 2, RLENGTH - 3)
+    gsub(/[*,]/, ""); for (i = 1; i <= NF; ++i) if ($i ~ /^-/) print $i, value }'
 }
 
-documented_options() { sed -n '/^# OPTIONS/,/^# [^O]/{s/^\(\*-.*\)$/\1/p}' "$1" | grep -oE '\*-[^*]+\*' | tr -d '*'; }
+# Whether the program takes the option. It says its help when it comes to -h, and before that what is wrong with the options.
+accepts() { # COMMAND OPTION [VALUE]
+  "$PROGRAM" "$1" "$2" ${3:+3} -h >/dev/null 2>&1 3>/dev/null
+}
+
+options() {
+  local command option value page shell
+  # shellcheck source=tests/packaging/shells.sh
+  . "$SOURCE_DIR/tests/packaging/shells.sh"
+  for shell in bash zsh fish; do
+    if ! has_shell "$shell"; then
+      echo "not judged: $shell, which is not installed"
+      continue
+    fi
+    # One session a shell: all commands, with one dash and with two.
+    local lines=()
+    for command in $(commands); do lines+=("tenure $command -" "tenure $command --"); done
+    candidates_in "$shell" "${lines[@]}" >"$work/$shell"
+    for command in $(commands); do
+      options_of "$command" | sort -u >"$work/wanted"
+      awk -v command="$command" -F '\t' '$1 == "tenure " command " -" || $1 == "tenure " command " --" { print $2 }' "$work/$shell" |
+        sed 's/[= ]*$//' | grep '^-' | sort -u >"$work/offered" || true
+      diff "$work/wanted" "$work/offered" >"$work/diff" || fail "tenure $command, options in --help (<) and offered in $shell (>): $(cat "$work/diff")"
+    done
+    "$PROGRAM" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | sort >"$work/wanted"
+    candidates_in "$shell" 'tenure ' | cut -f 2 | grep -v '^-' | sort >"$work/offered"
+    diff "$work/wanted" "$work/offered" >"$work/diff" || fail "commands in help (<) and offered in $shell (>): $(cat "$work/diff")"
+  done
+
+  for command in $(commands); do
+    page=$man/tenure-$command.1.scd
+    [ -e "$page" ] || { fail "there is no page for $command" && continue; }
+    documented "$page" >"$work/documented"
+    for option in $(options_of "$command"); do
+      grep -qE "^$option( |$)" "$work/documented" || fail "$option of --help is not in ${page##*/}"
+    done
+    while read -r option value; do
+      accepts "$command" "$option" "$value" || is_coming "$command" "$option" || fail "${page##*/} has $option, and the program does not"
+    done <"$work/documented"
+    grep -q "tenure-$command\*" "$man/tenure.1.scd" || fail "tenure.1.scd does not name tenure-$command"
+  done
+  for page in "$man"/tenure-*.scd; do
+    command=${page##*/tenure-}
+    command=${command%%.*}
+    commands | grep -qx "$command" || is_coming "$command" || fail "${page##*/} is there, and no such command"
+  done
+}
+
+installed() {
+  "$CMAKE" --install "$BINARY_DIR" --prefix "$work/prefix" >/dev/null
+  local page share=$work/prefix/share
+  for page in "$man"/*.scd; do
+    page=${page##*/}
+    if [ "$PAGES" = yes ]; then man -M "$share/man" -w "${page%.1.scd}" >/dev/null || fail "man does not find ${page%.1.scd}"; fi
+  done
+  local file
+  for file in bash-completion/completions/tenure zsh/site-functions/_tenure fish/vendor_completions.d/tenure.fish; do
+    [ -s "$share/$file" ] || fail "$file was not installed"
+  done
+  # As the shells find them by themselves.
+  # shellcheck source=tests/packaging/shells.sh
+  . "$SOURCE_DIR/tests/packaging/shells.sh"
+  completions=
+  export XDG_DATA_DIRS=$share FPATH_FIRST=$share/zsh/site-functions
+  for shell in bash zsh fish; do
+    has_shell "$shell" || continue
+    [ "$(candidates_in "$shell" 'tenure docto' | cut -f 2)" = doctor ] || fail "$shell does not find what was installed for it"
+  done
+}
+
+case $way in
+  lint)
+    if [ "$PAGES" != yes ]; then skip 'the pages were not built: scdoc is not installed'; fi
+    command -v man >/dev/null || skip 'man is not installed'
+    lint
+    ;;
+  examples) examples ;;
+  options) options ;;
+  installed) installed ;;
+  *)
+    echo "manual_test.sh: no way named $way" >&2
+    exit 64
+    ;;
+esac
+exit $((failures > 0))

@@ -52,20 +52,24 @@ _tenure_unquote() { # WORD
   plain='' quote='' kept=''
   for ((i = 0; i < ${#word}; i++)); do
     c=${word:i:1}
-    case $quote$c in
-      "''" | '""') quote='' kept=$outer ;;
-      "'"* | '"'[!\\]*) plain+=$c ;;
-      '"\')
-        case ${word:i+1:1} in
-          [\$\`\"\\]) plain+=${word:++i:1} ;;
+    case $quote in
+      \') if [[ $c == \' ]]; then quote='' kept=$outer; else plain+=$c; fi ;;
+      \")
+        case $c in
+          \") quote='' kept=$outer ;;
+          \\) if [[ ${word:i+1:1} == [\$\`\"\\] ]]; then plain+=${word:$((++i)):1}; else plain+=$c; fi ;;
           *) plain+=$c ;;
         esac
         ;;
-      "'" | '"') quote=$c outer=$kept kept=$plain ;;
-      '\') plain+=${word:++i:1} ;;
       *)
-        plain+=$c
-        if [[ $c == [=:@] && $COMP_WORDBREAKS == *"$c"* ]]; then kept=$plain; fi
+        case $c in
+          [\'\"]) quote=$c outer=$kept kept=$plain ;;
+          \\) plain+=${word:$((++i)):1} ;;
+          *)
+            plain+=$c
+            if [[ $c == [=:@] && $COMP_WORDBREAKS == *"$c"* ]]; then kept=$plain; fi
+            ;;
+        esac
         ;;
     esac
   done
@@ -77,13 +81,22 @@ _tenure_requote() { # TEXT
   written=''
   for ((i = 0; i < ${#1}; i++)); do
     c=${1:i:1}
-    case $quote$c in
-      "''") written+="'\\''" ;;
-      '"!') written+="\"'!'\"" ;;
-      '"'[\$\`\"\\]) written+=\\$c ;;
-      [\'\"]* | [[:alnum:]] | [_/.,:=@%+-]) written+=$c ;;
-      [[:ascii:]]) written+=\\$c ;;
-      *) written+=$c ;;
+    case $quote in
+      \') if [[ $c == \' ]]; then written+="'\\''"; else written+=$c; fi ;;
+      \")
+        case $c in
+          !) written+="\"'!'\"" ;; # no backslash hides it from the history
+          [\$\`\"\\]) written+=\\$c ;;
+          *) written+=$c ;;
+        esac
+        ;;
+      *)
+        case $c in
+          [[:alnum:]] | [_/.,:=@%+-]) written+=$c ;;
+          [[:ascii:]]) written+=\\$c ;;
+          *) written+=$c ;;
+        esac
+        ;;
     esac
   done
 }
@@ -139,8 +152,8 @@ _tenure_complete_command() { # INDEX
 }
 
 _tenure() {
-  local cur prev words cword
-  _get_comp_words_by_ref -n '=:@' cur prev words cword || return
+  local cur words cword
+  _get_comp_words_by_ref -n '=:@' cur words cword || return
   local program=${words[0]/#\~\//$HOME/} command=${words[1]}
   if ((cword == 1)); then
     mapfile -t COMPREPLY < <(compgen -W "$(_tenure_commands "$program") --version --help" -- "$cur")
@@ -152,12 +165,13 @@ _tenure() {
   fi
 
   local -a flags valued
-  local plain quote kept i operands=0 dashes='' awaiting='' space=${TENURE_SPACE:-default}
+  local plain quote kept i operands=0 dashes='' awaiting='' script='' space=${TENURE_SPACE:-default}
   _tenure_read_options "$program" "$command"
   for ((i = 2; i < cword; i++)); do
     _tenure_unquote "${words[i]}"
     if [[ $awaiting ]]; then
       if [[ $awaiting == --space ]]; then space=$plain; fi
+      if [[ $awaiting == @(-*c|--command) ]]; then script=yes; fi
       awaiting=''
     elif [[ $plain == -- && ! $dashes ]]; then
       dashes=yes
@@ -173,6 +187,8 @@ _tenure() {
 
   if [[ $command == run && $operands == 1 ]]; then
     ((++i))
+    # Of `-c STRING`, in place of a command, nothing is known.
+    if [[ $script || ($i -lt $cword && ${words[i]} == @(-c|--command)) ]]; then return; fi
     if [[ ${words[i]} == -- && $i -lt $cword ]]; then ((++i)); fi
     _tenure_complete_command "$i"
   elif [[ $awaiting ]]; then

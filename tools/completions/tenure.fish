@@ -14,6 +14,7 @@ function __tenure_where
     set -l valued __tenure_valued_$command
     set -l operands 0
     set -l dashes no
+    set -l script no
     set -l i 3
     while test $i -le $count
         set -l token $tokens[$i]
@@ -26,11 +27,17 @@ function __tenure_where
                     echo $command value
                     return
                 end
+                string match -qr '^(-[^-]*c|--command)$' -- $token; and set script yes
                 set i (math $i + 1)
             end
         else
             set operands (math $operands + 1)
             if test $command = run
+                # Of `-c STRING`, in place of a command, nothing is known.
+                if test $script = yes; or contains -- "$tokens[$i]" -c --command
+                    echo run nothing
+                    return
+                end
                 if test $i -le $count; and test "$tokens[$i]" = --
                     set i (math $i + 1)
                 end
@@ -63,9 +70,11 @@ function __tenure_awaits_value # VARIABLE ARGUMENT
     return 1
 end
 
-function __tenure_is # COMMAND WHAT
+function __tenure_is # COMMAND [WHAT...]
     set -l at (__tenure_where | string split ' ')
-    test "$at[1]" = $argv[1]; and test (count $argv) -eq 1 -o "$at[2]" = "$argv[2]"
+    test "$at[1]" = $argv[1]; and begin
+        test (count $argv) -eq 1; or contains -- $at[2] $argv[2..-1]
+    end
 end
 
 # The space that the line speaks of.
@@ -146,23 +155,23 @@ for line in (tenure help 2>/dev/null | string match -r '^  [a-z]+ .*')
     # Lines like "  -w --wait --timeout D     wait at most so long".
     set -g __tenure_valued_$command
     for option in (tenure $command --help 2>/dev/null | string match -r '^  -.*')
-        set -l found (string match -r '^  (-[^ ]+(?: -[^ ]+)*)( [A-Z]+)? +(.*)$' -- $option)
+        set -l found (string match -r '^  (-[^ ]+(?: -[^ ]+)*)( [A-Z]+|) +(.*)$' -- $option)
         or continue
         set -l options (string split ' ' -- $found[2])
         set -l description $found[-1]
         set -l value
         if test -n "$found[3]"
             set value -x
-            set -a __tenure_valued_$command $options
+            set -ga __tenure_valued_$command $options
             contains -- --space $options; and set -a value -a '(__fish_complete_directories (commandline -ct))'
             contains -- --group $options; and set -a value -a '(__fish_complete_groups)'
         end
         for name in $options
             if string match -q -- '--*' $name
-                complete -c tenure -n "not __tenure_is run command; and __fish_seen_subcommand_from $command" \
+                complete -c tenure -n "__tenure_is $command name value nothing" \
                     -l (string sub -s 3 -- $name) $value -d $description
             else
-                complete -c tenure -n "not __tenure_is run command; and __fish_seen_subcommand_from $command" \
+                complete -c tenure -n "__tenure_is $command name value nothing" \
                     -s (string sub -s 2 -- $name) $value -d $description
             end
         end
