@@ -4,7 +4,7 @@
 #   examples    every example of the pages is run, and does what its page says
 #   options     each option of --help is in the command's page and in the three completions, and none that --help does not have
 #   installed   the pages and the completions are where man(1) and the shells look for them
-# From the build: CMAKE, SOURCE_DIR, BINARY_DIR, PROGRAM, PAGES (whether there are man pages: scdoc was found).
+# From the build: CMAKE, SOURCE_DIR, BINARY_DIR, PROGRAM, SHELLS (shells.sh), PAGES (whether there are man pages).
 #
 # What is to become of an example stands above it in its page, in comments:
 #   ; before: COMMAND        runs first; `hold NAME` has somebody hold the name until the example is over
@@ -204,7 +204,7 @@ accepts() { # COMMAND OPTION [VALUE]
 options() {
   local command option value page shell
   # shellcheck source=tests/packaging/shells.sh
-  . "$SOURCE_DIR/tests/packaging/shells.sh"
+  . "$SHELLS"
   for shell in bash zsh fish; do
     if ! has_shell "$shell"; then
       echo "not judged: $shell, which is not installed"
@@ -257,7 +257,7 @@ installed() {
   done
   # As the shells find them by themselves.
   # shellcheck source=tests/packaging/shells.sh
-  . "$SOURCE_DIR/tests/packaging/shells.sh"
+  . "$SHELLS"
   completions=
   export XDG_DATA_DIRS=$share FPATH_FIRST=$share/zsh/site-functions
   for shell in bash zsh fish; do

@@ -10,18 +10,21 @@ has_shell() {
 prepare_shells() {
   mkdir -p "$work/shells/bin" "$work/shells/home"
   ln -sf "$PROGRAM" "$work/shells/bin/tenure"
+  # A command whose only argument is "purple".
+  ln -sf /bin/true "$work/shells/bin/frobnicate"
   # bash: what the function has found, and what readline has made of the line.
   cat >"$work/shells/bashrc" <<BASH
 PS1='> ' HISTFILE=
 source /usr/share/bash-completion/bash_completion
 if [ -n "$completions" ]; then source "$completions/tenure.bash"; else __load_completion tenure; fi
 probe() {
-  _tenure "\$@"
-  local status=\$?
-  printf '%s\n' "\${COMPREPLY[@]}" | sed "s/^/\$(sed 's/[&\\\\/]/\\\\&/g' <<<"\$COMP_LINE")\t/" >>"$work/shells/candidates"
+  local line=\$COMP_LINE status=0 found
+  _tenure "\$@" || status=\$?
+  for found in "\${COMPREPLY[@]}"; do printf '%s\t%s\n' "\$line" "\$found"; done >>"$work/shells/candidates"
   return \$status
 }
 complete -F probe tenure
+complete -W purple frobnicate
 bind 'set bell-style none'
 bind 'set enable-bracketed-paste off'
 bind 'set page-completions off'
@@ -38,6 +41,8 @@ PS1='> '
 if [[ -n "$completions" ]]; then fpath=($completions \$fpath); else fpath=(\$FPATH_FIRST \$fpath); fi
 autoload -Uz compinit
 compinit -D -u
+_frobnicate() { compadd purple; }
+compdef _frobnicate frobnicate
 unsetopt beep
 setopt no_auto_menu no_list_beep no_auto_list
 bindkey -e
@@ -83,6 +88,7 @@ candidates_in() { # SHELL LINE...
     # shellcheck disable=SC2016
     HOME=$work/shells/home PATH=$work/shells/bin:$PATH fish -c '
       test -n "$argv[1]"; and source $argv[1]/tenure.fish
+      complete -c frobnicate -f -a purple
       for line in $argv[2..-1]
           for found in (complete -C $line | string replace -r "\t.*" "")
               printf "%s\t%s\n" $line $found
@@ -94,21 +100,9 @@ candidates_in() { # SHELL LINE...
   cat "$work/shells/candidates"
 }
 
-# What each line becomes.
+# What each line becomes; bash and zsh only.
 completed_in() { # SHELL LINE...
-  local shell=$1
   prepare_shells
-  if [ "$shell" = fish ]; then
-    shift
-    # The one thing that is offered takes the place of the last word.
-    # shellcheck disable=SC2016
-    HOME=$work/shells/home PATH=$work/shells/bin:$PATH fish -c '
-      source $argv[1]/tenure.fish
-      for line in $argv[2..-1]
-          echo (string replace -r "(\\\\\\\\ |[^ ])*\$" "" -- $line)(complete -C --escape $line | string replace -r "\t.*" "")
-      end' -- "$completions" "$@"
-    return
-  fi
   type_into "$@"
   cat "$work/shells/lines"
 }

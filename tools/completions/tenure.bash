@@ -99,6 +99,8 @@ _tenure_requote() { # TEXT
         ;;
     esac
   done
+  # Behind a last character like the open quote readline would not close it.
+  if [[ $quote && $1 == *"$quote" ]]; then written+=$quote; fi
 }
 
 # Whether there is a table in the space: to ask for the names of one that is not there would make it.
