@@ -110,7 +110,7 @@ see_offers() {
   local i got
   candidates_in "$shell" "${lines[@]}" >"$work/got"
   for i in "${!lines[@]}"; do
-    got=$(LINE=${lines[i]} awk -F '\t' '$1 == ENVIRON["LINE"] && $2 !~ /^-/ { sub(/ $/, "", $2); print $2 }' "$work/got" | sort -u | sed '/^$/d')
+    got=$(LINE=${lines[i]} awk -F '\t' '$1 == ENVIRON["LINE"] && $2 !~ /^-|^$/ { sub(/ $/, "", $2); print $2 }' "$work/got" | sort -u)
     [ "$got" = "${wanted[i]}" ] || fail "${lines[i]}: wanted: ${wanted[i]//$'\n'/, }; offered: ${got//$'\n'/, }"
   done
 }

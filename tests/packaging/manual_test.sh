@@ -218,7 +218,8 @@ options() {
       options_of "$command" | sort -u >"$work/wanted"
       awk -v command="$command" -F '\t' '$1 == "tenure " command " -" || $1 == "tenure " command " --" { print $2 }' "$work/$shell" |
         sed 's/[= ]*$//' | grep '^-' | sort -u >"$work/offered" || true
-      diff "$work/wanted" "$work/offered" >"$work/diff" || fail "tenure $command, options in --help (<) and offered in $shell (>): $(cat "$work/diff")"
+      diff "$work/wanted" "$work/offered" >"$work/diff" ||
+        fail "tenure $command, options in --help (<) and offered in $shell (>): $(cat "$work/diff")"
     done
     "$PROGRAM" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | sort >"$work/wanted"
     candidates_in "$shell" 'tenure ' | cut -f 2 | grep -v '^-' | sort >"$work/offered"

@@ -93,7 +93,8 @@ candidates_in() { # SHELL LINE...
           for found in (complete -C $line | string replace -r "\t.*" "")
               printf "%s\t%s\n" $line $found
           end
-      end' -- "$completions" "$@"
+      end
+      true' -- "$completions" "$@"
     return
   fi
   type_into "$@"

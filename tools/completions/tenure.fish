@@ -101,7 +101,8 @@ function __tenure_has_table # SPACE
     if string match -q '*/*' -- $argv[1]
         test -e $argv[1]/default.table
     else
-        test -e /run/tenure/$user/$argv[1].table; or test -e /run/lock/tenure-$user/$argv[1].table; or test -e /tmp/tenure-$user/$argv[1].table
+        set -l table $argv[1].table
+        test -e /run/tenure/$user/$table; or test -e /run/lock/tenure-$user/$table; or test -e /tmp/tenure-$user/$table
     end
 end
 
