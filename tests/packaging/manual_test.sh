@@ -97,6 +97,7 @@ stub() { # NAME, and what it does
 prelude() {
   cat <<'PRELUDE'
 holders=()
+trap 'for holder in "${holders[@]}"; do kill "$holder"; wait "$holder"; done' EXIT
 hold() {
   tenure run "$1" sleep 1000 &
   holders+=("$!")
@@ -131,7 +132,7 @@ script_of() { # EXAMPLE
     printf '(\n%s\n) >../out 2>&1 < <(:)\nstatus=$?\n' "$text"
     printf '[ $status -eq %d ] || { echo "its exit status is $status, and not %d"; cat ../out; exit 1; }\n' "$status" "$status"
     printf '%s' "$after"
-    echo 'for holder in "${holders[@]}"; do kill "$holder"; wait "$holder"; done; true'
+    echo 'exit 0'
   }
 }
 
