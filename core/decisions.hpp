@@ -20,6 +20,12 @@ inline constexpr uint64_t second_ns = 1'000 * millisecond_ns;
 // The sleep while the holder has no bell, so that only its byte can tell of its death.
 inline constexpr uint64_t bell_less_tick_ns = 5 * millisecond_ns;
 
+// The sleep of the next in line while the processes of a dead or overdue run end: nobody tells of that.
+inline constexpr uint64_t tree_tick_ns = 5 * millisecond_ns;
+
+// How long the next in line waits, by its own running time, for the processes of a run that is past its deadline.
+inline constexpr uint64_t overdue_grace_ns = 2 * second_ns;
+
 // Ticks that a free lease may lie before an unmoved head of the queue is passed over.
 inline constexpr uint32_t patience_ticks = 2;
 

@@ -67,13 +67,15 @@ struct Segment {
     Word64 state;                              // SlotWord
     std::array<Word32, bells_per_slot> bells;  // bell of generation g: bells[g % 4]
     Word32 notice;                             // futex: somebody took or broke a lease of this session
-    Word32 pid;                                // the rest is for people to read; no decision rests on it
+    Word32 pid;                                // from here on for people to read; no decision rests on it, but on the tags
     Word64 process_started;                    // ticks since boot, /proc/PID/stat field 22
     Word64 pid_namespace;                      // inode
     Word64 since_ns;                           // CLOCK_BOOTTIME at registration
     Word32 uid;
     Word32 reserved;
-    std::array<Word64, 16> command;  // NUL-padded
+    Word64 tag;                      // of a run: what each process of its tree carries; 0: they carry none
+    Word64 outer_tag;                // the tag that the run itself carries; 0: none
+    std::array<Word64, 14> command;  // NUL-padded
     std::array<Word64, 8> label;     // NUL-padded
   };
   struct Hold {            // 32 bytes
@@ -142,7 +144,7 @@ static_assert(geometry_of({}).size_bytes <= uint64_t{4} << 20, "the default spac
 [[nodiscard]] constexpr uint64_t layout_hash() {
   uint64_t hash = 0xCBF2'9CE4'8422'2325;
   const auto mix = [&hash](uint64_t value) { hash = (hash ^ value) * 0x0000'0100'0000'01B3; };
-  constexpr uint64_t algorithm_version = 2;
+  constexpr uint64_t algorithm_version = 3;
   for (const uint64_t value :
        {algorithm_version, uint64_t{holds_per_session}, uint64_t{waits_per_session}, uint64_t{group_entries}, uint64_t{name_bytes_inline},
         uint64_t{name_bytes_extension}, uint64_t{bells_per_slot}, uint64_t{LeaseWord::counter_shift}, uint64_t{sizeof(SegmentIdentity)},

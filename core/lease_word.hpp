@@ -33,6 +33,7 @@ enum class Mode : uint8_t {
   retired = 5,      // the counter is near its end; the name gets a new entry, and this word never moves again
   quarantined = 6,  // reserved: an operator closed it
   abandoned = 7,    // nobody holds it, and the last holder died or was broken: the next one is told
+  broken = 8,       // taken away from a run, whose processes may still live: owned until they are gone
 };
 
 struct LeaseWord {
@@ -53,8 +54,11 @@ struct LeaseWord {
   [[nodiscard]] constexpr bool is_free() const { return mode() == Mode::free || mode() == Mode::abandoned; }
   // Free, nobody queueing, nothing to tell: what the fast path asks.
   [[nodiscard]] constexpr bool is_plainly_free() const { return (bits & 0x1F) == 0; }
-  // The same grant: counter and owner; the flag beside them may differ.
+  // The same grant: counter and owner; flag and mode beside them may differ.
   [[nodiscard]] constexpr bool same_grant(LeaseWord other) const { return ((bits ^ other.bits) & ~uint64_t{0x1F}) == 0; }
+
+  // The same grant, and nobody has taken it away.
+  [[nodiscard]] constexpr bool stands_as(LeaseWord grant) const { return same_grant(grant) && mode() == Mode::exclusive; }
 
   [[nodiscard]] constexpr LeaseWord granted(uint32_t hold, bool raise_counter = true) const {
     return {((counter() + (raise_counter ? 1 : 0)) << counter_shift) | (uint64_t{hold + 1} << 5) | (bits & waiters_bit) |
@@ -63,6 +67,7 @@ struct LeaseWord {
   [[nodiscard]] constexpr LeaseWord freed(Mode mode) const {
     return {(counter() << counter_shift) | (bits & waiters_bit) | static_cast<uint64_t>(mode)};
   }
+  [[nodiscard]] constexpr LeaseWord broken() const { return {(bits & ~uint64_t{0xF}) | static_cast<uint64_t>(Mode::broken)}; }
   [[nodiscard]] constexpr LeaseWord with_waiters() const { return {bits | waiters_bit}; }
   [[nodiscard]] constexpr LeaseWord without_waiters() const { return {bits & ~waiters_bit}; }
   constexpr bool operator==(const LeaseWord&) const = default;
@@ -103,14 +108,20 @@ struct WaitKey {
 };
 
 // SLOT STATE, 64 bits: generation : 56 (63..8), state : 8 (7..0). 0 is damage. Stored by the holder of the slot's byte only.
-enum class SlotState : uint8_t { free = 1, live = 2, live_without_bell = 3 };
+// A run holds names for other processes, its tree, which may outlive it: see Leases::tree_lives.
+enum class SlotState : uint8_t { free = 1, live = 2, live_without_bell = 3, run = 4, run_without_bell = 5 };
 
 struct SlotWord {
   uint64_t bits = 0;
   static constexpr SlotWord of(uint64_t generation, SlotState state) { return {(generation << 8) | static_cast<uint64_t>(state)}; }
   [[nodiscard]] constexpr uint64_t generation() const { return bits >> 8; }
   [[nodiscard]] constexpr SlotState state() const { return static_cast<SlotState>(bits & 0xFF); }
-  [[nodiscard]] constexpr bool is_live() const { return state() == SlotState::live || state() == SlotState::live_without_bell; }
+  static constexpr SlotState live_state(bool has_bell, bool is_run) {
+    return is_run ? (has_bell ? SlotState::run : SlotState::run_without_bell) : has_bell ? SlotState::live : SlotState::live_without_bell;
+  }
+  [[nodiscard]] constexpr bool is_live() const { return state() >= SlotState::live && state() <= SlotState::run_without_bell; }
+  [[nodiscard]] constexpr bool has_bell() const { return state() == SlotState::live || state() == SlotState::run; }
+  [[nodiscard]] constexpr bool is_run() const { return state() == SlotState::run || state() == SlotState::run_without_bell; }
 };
 
 // BELL, 32 bits, the kernel's robust-futex layout. Stored by the session before it is live; then by the kernel alone.

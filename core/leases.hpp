@@ -6,6 +6,7 @@
 //   held, holder alive       busy                queues              frees, wakes the head   break it (by token)
 //   held, holder dead        grants (told so)    grants (told so)    -                       the same
 //   held, deadline past      grants              grants              was lost                the same
+//   dead or past, but a run  busy                queues              as held                 wait until the run's processes are gone
 //   retired                  stale               stale               -                       resolve the name again
 //
 // Why it is right. (a) Only a session itself writes its record into a word, and the record names the lease from before that CAS until
@@ -13,6 +14,11 @@
 // take-over is a CAS on the exact word, which never comes back (rule U), so it fails if anything happened to that grant in between. (c)
 // Renewal and expiry are two CASes on one deadline: one of them wins. (d) Whoever frees a lease scans after that store; whoever sleeps
 // reads the word after its scan, last of all; and whoever leaves the queue wakes the one behind it.
+//
+// A run is a session that holds names for other processes, its tree. All of them inherit the byte of its slot and carry its tag, so that
+// either shows that one is left, whatever it has closed or set. The word of a run moves only by its own release, or when the session is
+// dead or past its deadline, and its byte is free, and its tag is found nowhere. Only `tenure` kills what is left; all others wait. One
+// that is past its deadline is waited for no longer than overdue_grace_ns: the larger token is the guard then.
 #pragma once
 
 #include "core/table.hpp"
@@ -45,6 +51,8 @@ struct Patience {
   uint64_t until_ns = ~uint64_t{0};  // CLOCK_BOOTTIME
   typename P::template Atomic<uint32_t>* cancelled = nullptr;
   void (*queued)(void* context, uint32_t place) = nullptr;  // told at every turn that ends in a sleep; must be quick
+  // Told at every turn of the next in line while only the tree of a run, the one in `slot`, keeps it from the lease.
+  void (*blocked)(void* context, uint32_t slot) = nullptr;
   void* context = nullptr;
 };
 
@@ -58,7 +66,8 @@ enum class Acquired : uint8_t {
   session_lost,  // this very session has been declared dead
 };
 
-enum class Past : uint8_t { released, died, expired };  // how the previous holder ended
+// How the previous holder ended. `overdue`: it is past its deadline, and its processes may run on.
+enum class Past : uint8_t { released, died, expired, overdue };
 
 struct Grant {
   uint32_t lease = no_index;
@@ -97,17 +106,23 @@ class Leases {
   // Whether the grant stands, at this moment.
   [[nodiscard]] bool still_held(const Grant& grant);
 
-  // Takes the lease away from the holder of exactly this word. False: it was not held by that grant any more.
+  // Takes the lease away from the holder of exactly this word. False: it was not held by that grant any more. That of a run becomes free
+  // when its processes are gone, which is for its session to see to.
   bool break_grant(uint32_t lease, LeaseWord word);
 
   // The handle of a group's own lease.
   [[nodiscard]] Handle<P> group_handle(uint32_t group);
 
+  // Whether a process carries the tag of the run in a slot, or of a run inside it; and whether anything of its tree may be left at all.
+  [[nodiscard]] bool tag_lives(uint32_t slot);
+  [[nodiscard]] bool tree_lives(uint32_t slot);
+
   // Ends every hold and wait that a dead session's slot still names. REQUIRES: the caller holds the slot's byte. May be started over.
   void clean(uint32_t slot);
 
  private:
-  enum class Claim : uint8_t { none, free, abandoned, dead, dead_internal, expired, changed, retired, damaged };
+  // dying, overdue: of a run that is dead or broken, or past its deadline, while its tree may live.
+  enum class Claim : uint8_t { none, free, abandoned, dead, dead_internal, expired, changed, retired, damaged, dying, overdue };
   struct Verdict {  // what stands between a claimant and the word
     Claim claim = Claim::none;
     typename Table<P>::Word32* bell = nullptr;  // of the living owner
@@ -115,6 +130,7 @@ class Leases {
     uint64_t deadline_ns = deadline::strict;
     bool without_bell = false;
     [[nodiscard]] bool may_take() const { return claim >= Claim::free && claim <= Claim::expired; }
+    [[nodiscard]] bool waits_for_tree() const { return claim == Claim::dying || claim == Claim::overdue; }
   };
   struct Visit {  // one stay in the queue
     const Handle<P>& handle;
@@ -129,13 +145,24 @@ class Leases {
     uint32_t passed_head = no_index;  // the head that has left a free lease lie
     uint64_t passed_ticket = 0;
     uint32_t free_ticks = 0;
+    uint64_t overdue_ns = 0;  // waited for the tree of a run that is past its deadline
   };
+
+  // A simulated run is too short for the real one.
+  static constexpr uint64_t overdue_grace = [] {
+    if constexpr (requires { P::overdue_grace_ns; })
+      return P::overdue_grace_ns;
+    else
+      return overdue_grace_ns;
+  }();
 
   [[nodiscard]] Verdict judge(uint32_t lease, LeaseWord word);
   [[nodiscard]] Verdict judge_owner(uint32_t lease, LeaseWord word, uint32_t hold);
   [[nodiscard]] bool expire(uint32_t hold, uint64_t deadline_ns);
+  [[nodiscard]] bool is_carried(uint64_t tag);
   [[nodiscard]] uint32_t record_of(uint32_t lease, LeaseWord word);
   [[nodiscard]] Acquired try_take(const Handle<P>& handle, uint32_t hold, Terms terms, Grant& grant);
+  [[nodiscard]] static Past past_of(Claim claim);
   [[nodiscard]] bool take(const Handle<P>& handle, uint32_t hold, Terms terms, LeaseWord seen, Claim claim, Grant& grant);
   [[nodiscard]] Acquired confirm(const Handle<P>& handle, const Grant& grant);
   [[gnu::cold]] void withdraw(uint32_t lease, LeaseWord word, bool told);

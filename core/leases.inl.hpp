@@ -77,9 +77,20 @@ Mode Leases<P>::mode_after(LeaseWord word, bool told) {
 }
 
 template <class P>
+Past Leases<P>::past_of(Claim claim) {
+  switch (claim) {
+    case Claim::dead:
+    case Claim::abandoned: return Past::died;
+    case Claim::expired: return Past::expired;
+    case Claim::overdue: return Past::overdue;
+    default: return Past::released;
+  }
+}
+
+template <class P>
 bool Leases<P>::take(const Handle<P>& handle, uint32_t hold, Terms terms, LeaseWord seen, Claim claim, Grant& grant) {
   const uint64_t deadline_ns = terms.ttl_ns == 0 ? deadline::strict : deadline_from(table_->platform().boottime_ns(), terms.ttl_ns);
-  const bool died = claim == Claim::dead || claim == Claim::abandoned;
+  const bool died = past_of(claim) == Past::died;
   // News of a death must outlive the table's own work in between: if that dies too, its death is the news.
   bind(hold, handle.lease, died ? HoldKind::user : terms.kind, deadline_ns);
   const LeaseWord mine = seen.granted(hold, !P::breaks(Rule::grant_raises_counter));
@@ -88,9 +99,8 @@ bool Leases<P>::take(const Handle<P>& handle, uint32_t hold, Terms terms, LeaseW
   if (!table_->word(handle.lease).compare_exchange_strong(expected, mine.bits, std::memory_order_acq_rel, std::memory_order_relaxed)) {
     return false;
   }
-  if (claim == Claim::expired) table_->notify_owner(seen.hold());
-  const Past past = died ? Past::died : claim == Claim::expired ? Past::expired : Past::released;
-  grant = {handle.lease, hold, mine, handle.base + mine.counter(), deadline_ns, past};
+  if (claim == Claim::expired || claim == Claim::overdue) table_->notify_owner(seen.hold());
+  grant = {handle.lease, hold, mine, handle.base + mine.counter(), deadline_ns, past_of(claim)};
   return true;
 }
 
@@ -145,10 +155,11 @@ bool Leases<P>::release(const Grant& grant, bool untold) {
   uint64_t seen = word.load(std::memory_order_relaxed);
   bool held = false;
   while (LeaseWord{seen}.same_grant(grant.word) || (P::breaks(Rule::release_checks_owner) && LeaseWord{seen}.has_owner())) {
-    const LeaseWord freed = LeaseWord{seen}.freed(mode_after(LeaseWord{seen}, untold));
+    const bool broken = LeaseWord{seen}.mode() == Mode::broken;
+    const LeaseWord freed = LeaseWord{seen}.freed(mode_after(LeaseWord{seen}, untold || broken));
     // Release: partner of the acquire CAS of the next holder.
     if (word.compare_exchange_strong(seen, freed.bits, std::memory_order_release, std::memory_order_relaxed)) {
-      held = true;
+      held = !broken;
       if (P::breaks(Rule::head_takes_for_itself) && grant_to_head(grant.lease)) break;
       if (freed.waiters()) table_->pass_on(grant.lease, false);
       break;
@@ -178,7 +189,7 @@ bool Leases<P>::renew(Grant& grant, uint64_t ttl_ns) {
     return true;
   }
   // Somebody may have broken the lease, deadline or not.
-  if (!LeaseWord{table_->word(grant.lease).load(std::memory_order_acquire)}.same_grant(grant.word)) return false;
+  if (!LeaseWord{table_->word(grant.lease).load(std::memory_order_acquire)}.stands_as(grant.word)) return false;
   grant.deadline_ns = next_ns;
   return true;
 }
@@ -186,7 +197,7 @@ bool Leases<P>::renew(Grant& grant, uint64_t ttl_ns) {
 template <class P>
 bool Leases<P>::still_held(const Grant& grant) {
   // Acquire: partner of the CAS by which another took the lease over.
-  if (!LeaseWord{table_->word(grant.lease).load(std::memory_order_acquire)}.same_grant(grant.word)) return false;
+  if (!LeaseWord{table_->word(grant.lease).load(std::memory_order_acquire)}.stands_as(grant.word)) return false;
   if (grant.deadline_ns == deadline::strict) return true;
   return !is_past(grant.deadline_ns, table_->platform().boottime_ns());
 }
@@ -194,9 +205,12 @@ bool Leases<P>::still_held(const Grant& grant) {
 template <class P>
 bool Leases<P>::break_grant(uint32_t lease, LeaseWord word) {
   uint64_t seen = table_->word(lease).load(std::memory_order_acquire);
+  if (!word.has_owner() || word.hold() >= table_->geometry().holds) return false;
+  const bool is_run = table_->look(Table<P>::slot_of_hold(word.hold())).state.is_run() && !P::breaks(Rule::break_waits_for_tree);
   while (LeaseWord{seen}.same_grant(word)) {
-    if (table_->word(lease).compare_exchange_strong(seen, LeaseWord{seen}.freed(mode_after(word, true)).bits, std::memory_order_acq_rel)) {
-      if (word.hold() < table_->geometry().holds) table_->notify_owner(word.hold());
+    const LeaseWord next = is_run ? LeaseWord{seen}.broken() : LeaseWord{seen}.freed(mode_after(word, true));
+    if (table_->word(lease).compare_exchange_strong(seen, next.bits, std::memory_order_acq_rel)) {
+      table_->notify_owner(word.hold());
       table_->pass_on(lease, true);
       return true;
     }
@@ -236,7 +250,8 @@ typename Leases<P>::Verdict Leases<P>::judge(uint32_t lease, LeaseWord word) {
         return {Claim::changed};
       }
       return {word.mode() == Mode::free ? Claim::free : Claim::abandoned};
-    case Mode::exclusive: break;
+    case Mode::exclusive:
+    case Mode::broken: break;
     default: return {Claim::damaged};
   }
   if (!word.has_owner() || word.hold() >= table_->geometry().holds) return {Claim::damaged};
@@ -247,21 +262,65 @@ typename Leases<P>::Verdict Leases<P>::judge(uint32_t lease, LeaseWord word) {
   return {unchanged && !P::breaks(Rule::owner_is_record) ? Claim::damaged : Claim::changed};
 }
 
+// A run inside the tree gives its own tree a tag of its own, and may be dead, too.
 template <class P>
-typename Leases<P>::Verdict Leases<P>::judge_owner(uint32_t lease, LeaseWord /*word*/, uint32_t hold) {
+bool Leases<P>::is_carried(uint64_t tag) {
+  if (tag == 0) return false;
+  std::array<uint64_t, 32> tags{tag};
+  std::size_t count = 1;
+  const uint32_t slots = std::min(table_->header().slot_high_water.load(std::memory_order_relaxed), table_->geometry().sessions);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (table_->platform().tag_is_carried(tags[i])) return true;
+    for (uint32_t number = 0; number < slots; ++number) {
+      auto& slot = table_->slot(number);
+      if (!SlotWord{slot.state.load(std::memory_order_acquire)}.is_run()) continue;
+      if (slot.outer_tag.load(std::memory_order_relaxed) != tags[i]) continue;
+      const uint64_t inner = slot.tag.load(std::memory_order_relaxed);
+      if (inner == 0 || std::find(tags.begin(), tags.begin() + count, inner) != tags.begin() + count) continue;
+      if (count == tags.size()) return true;  // more than can be told apart here
+      tags[count++] = inner;
+    }
+  }
+  return false;
+}
+
+template <class P>
+bool Leases<P>::tag_lives(uint32_t slot) {
+  if (P::breaks(Rule::claimant_looks_for_tag)) return false;
+  return is_carried(table_->slot(slot).tag.load(std::memory_order_relaxed));
+}
+
+// Neither comes back once it is gone, as both are only inherited. So two looks one after the other are one.
+template <class P>
+bool Leases<P>::tree_lives(uint32_t slot) {
+  if (!P::breaks(Rule::tree_holds_byte) && table_->platform().byte_is_held(slot)) return true;
+  if (P::breaks(Rule::tree_carries_tag)) return false;
+  return is_carried(table_->slot(slot).tag.load(std::memory_order_relaxed));
+}
+
+template <class P>
+typename Leases<P>::Verdict Leases<P>::judge_owner(uint32_t lease, LeaseWord word, uint32_t hold) {
   auto& record = table_->hold(hold);
   // Acquire: partner of the release store in bind.
   const HoldKey key{record.key.load(std::memory_order_acquire)};
   const SlotView<P> view = table_->look(Table<P>::slot_of_hold(hold));
   if (!key.bound() || key.lease() != lease || view.damaged || !view.state.is_live()) return {Claim::damaged};
+  const uint32_t slot = Table<P>::slot_of_hold(hold);
+  const bool has_tree = view.state.is_run() && key.kind() == HoldKind::user;
   if (view.dead) {
     if (view.bell != nullptr) table_->broadcast(*view.bell);
-    return {key.kind() == HoldKind::internal ? Claim::dead_internal : Claim::dead};
+    if (key.kind() == HoldKind::internal) return {Claim::dead_internal};
+    if (!has_tree || !tree_lives(slot)) return {Claim::dead};
   }
   const uint64_t deadline_ns = record.deadline.load(std::memory_order_acquire);
   if (deadline_ns == deadline::unset) return {Claim::damaged};
   Verdict verdict{Claim::none, view.bell, view.bell_value, deadline_ns, view.bell == nullptr};
-  if (deadline_ns == deadline::expired || (deadline_ns != deadline::strict && expire(hold, deadline_ns))) verdict.claim = Claim::expired;
+  if (view.dead) verdict.bell = nullptr;  // it has said all it can say
+  if (deadline_ns == deadline::expired || (deadline_ns != deadline::strict && expire(hold, deadline_ns))) {
+    verdict.claim = has_tree && tree_lives(slot) ? Claim::overdue : Claim::expired;
+  } else if (view.dead || word.mode() == Mode::broken) {
+    verdict.claim = Claim::dying;
+  }
   return verdict;
 }
 
@@ -387,12 +446,21 @@ Acquired Leases<P>::turn(Visit& visit, Grant& grant) {
     }
     if (!P::breaks(Rule::poke_head_if_free)) table_->poke(visit.queue.head);
   }
+  if (visit.verdict.waits_for_tree() && visit.queue.head == visit.seat.wait) {
+    if (visit.patience.blocked != nullptr) visit.patience.blocked(visit.patience.context, Table<P>::slot_of_hold(visit.word.hold()));
+    if (visit.verdict.claim == Claim::overdue && visit.overdue_ns >= overdue_grace) {
+      if (!take(visit.handle, visit.seat.hold, visit.terms, visit.word, Claim::overdue, grant)) return Acquired::busy;
+      dequeue(visit);
+      return Acquired::granted;
+    }
+  }
   return sleep(visit);
 }
 
 template <class P>
 uint64_t Leases<P>::sleep_ns(const Visit& visit, uint64_t now_ns) const {
   uint64_t limit_ns = visit.verdict.without_bell && visit.word.has_owner() ? bell_less_tick_ns : tick_ns(visit.queue.place);
+  if (visit.verdict.waits_for_tree() && visit.queue.place <= 1) limit_ns = tree_tick_ns;
   if (visit.patience.until_ns - now_ns < limit_ns) limit_ns = visit.patience.until_ns - now_ns;
   const uint64_t deadline_ns = visit.verdict.deadline_ns;
   if (visit.queue.place <= 1 && deadline_ns != deadline::strict && deadline_ns > now_ns) {
@@ -445,6 +513,10 @@ Acquired Leases<P>::sleep(Visit& visit) {
     if (bell::rung(watches[i].word->load(std::memory_order_acquire))) table_->broadcast(*watches[i].word);
   }
   count_idle_tick(visit, result == WaitResult::timed_out);
+  // By the time that this waiter has run: of a host that was suspended, or of a waiter that was stopped, no more than a tick counts.
+  if (visit.verdict.claim == Claim::overdue) {
+    visit.overdue_ns += std::min(table_->platform().boottime_ns() - now_ns, tree_tick_ns);
+  }
   return Acquired::busy;
 }
 

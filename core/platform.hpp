@@ -56,6 +56,10 @@ enum class Rule : std::uint8_t {
   clear_key_after_release,     // the hold record stays bound until the word has moved on
   fence_dequeue,               // a key leaves the queue by a sequentially consistent store
   retire_before_wrap,          // a counter near its end retires the entry
+  tree_holds_byte,             // the word of a dead run stays while a process of its tree holds the slot's byte
+  tree_carries_tag,            // ... or carries the run's tag
+  claimant_looks_for_tag,      // nobody cleans the slot of a run while a process carries its tag
+  break_waits_for_tree,        // a run that loses its lease keeps the word until its tree is gone
   count_
 };
 
@@ -91,6 +95,10 @@ concept Platform = requires(P& p, const P& cp, typename P::template Atomic<std::
 
   // Whether any process, this one included, holds the slot's byte. An error counts as held.
   { p.byte_is_held(slot) } -> std::same_as<bool>;
+
+  // Whether a process that this one can see carries the tag of a run, which all its descendants inherit. An error counts as carried; the
+  // tag 0 is carried by nobody.
+  { p.tag_is_carried(number) } -> std::same_as<bool>;
 
   // Has the kernel watch over a bell: stores the caller's mark into the word and, when this process dies or executes another program, the
   // kernel sets bell::owner_died in it and wakes one sleeper. False where the system forbids it; the byte alone then tells of a death.

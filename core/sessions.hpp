@@ -2,6 +2,8 @@
 //
 //   slot: free --claim byte, arm bell--> live --close--> free
 //         live --process dies: the kernel rings the bell, later frees the byte--> dead --the next claimant of the byte cleans--> live
+//
+// The byte of a run's slot is inherited by the processes that it holds its names for. A dead one is cleaned when the last of them is gone.
 #pragma once
 
 #include <string_view>
@@ -16,7 +18,10 @@ struct SessionFacts {
   uint32_t uid = 0;
   uint64_t process_started = 0;
   uint64_t pid_namespace = 0;
-  std::string_view command;  // at most 128 bytes are kept
+  bool is_run = false;       // it holds names for other processes, and the slot's byte is inherited by them
+  uint64_t tag = 0;          // of a run: what these processes carry
+  uint64_t outer_tag = 0;    // of a run: what it carries itself
+  std::string_view command;  // at most 112 bytes are kept
   std::string_view label;    // at most 64 bytes are kept
 };
 

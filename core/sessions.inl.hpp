@@ -33,9 +33,8 @@ typename Sessions<P>::Outcome Sessions<P>::claim(uint32_t number) {
   }
   const SlotWord state{table_->slot(number).state.load(std::memory_order_acquire)};
   const bool bell_says_alive =
-      state.state() == SlotState::live &&
-      !bell::rung(table_->slot(number).bells[Table<P>::bell_of(state.generation())].load(std::memory_order_acquire));
-  if (bell_says_alive) {
+      state.has_bell() && !bell::rung(table_->slot(number).bells[Table<P>::bell_of(state.generation())].load(std::memory_order_acquire));
+  if (bell_says_alive || (state.is_run() && leases_->tag_lives(number))) {
     table_->platform().free_byte(number);
     return Outcome::taken;
   }
@@ -62,8 +61,10 @@ void Sessions<P>::introduce(uint32_t number, uint64_t generation, const SessionF
   slot.since_ns.store(table_->platform().boottime_ns(), std::memory_order_relaxed);
   detail::store_text(slot.command, facts.command);
   detail::store_text(slot.label, facts.label);
+  slot.tag.store(facts.tag, std::memory_order_relaxed);
+  slot.outer_tag.store(facts.outer_tag, std::memory_order_relaxed);
   const bool has_bell = table_->platform().arm_bell(slot.bells[Table<P>::bell_of(generation)]);
-  const SlotState state = has_bell ? SlotState::live : SlotState::live_without_bell;
+  const SlotState state = SlotWord::live_state(has_bell, facts.is_run);
   // Release: partner of the acquire load in Table::look; whoever sees the session live sees its bell.
   slot.state.store(SlotWord::of(generation, state).bits, std::memory_order_release);
 }
@@ -82,7 +83,7 @@ SessionClaim Sessions<P>::open(const SessionFacts& facts) {
     raise_high_water(number + 1);
     introduce(number, before.generation() + 1, facts);
     const SlotWord after{table_->slot(number).state.load(std::memory_order_relaxed)};
-    return {SessionClaim::Code::claimed, number, after.generation(), after.state() == SlotState::live};
+    return {SessionClaim::Code::claimed, number, after.generation(), after.has_bell()};
   }
   return result;
 }
@@ -94,7 +95,7 @@ void Sessions<P>::close(uint32_t number) {
   const SlotWord state{slot.state.load(std::memory_order_relaxed)};
   // Free first, then the bell, then the byte: dying in between leaves a slot that its next claimant can use.
   slot.state.store(SlotWord::of(state.generation(), SlotState::free).bits, std::memory_order_release);
-  if (state.state() == SlotState::live) table_->platform().disarm_bell(slot.bells[Table<P>::bell_of(state.generation())]);
+  if (state.has_bell()) table_->platform().disarm_bell(slot.bells[Table<P>::bell_of(state.generation())]);
   table_->platform().free_byte(number);
 }
 

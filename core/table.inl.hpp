@@ -26,14 +26,16 @@ SlotView<P> Table<P>::look(uint32_t number) {
   // Acquire: partner of the release store that made the session live, so that its bell is the one of this generation.
   view.state = SlotWord{slot.state.load(std::memory_order_acquire)};
   switch (view.state.state()) {
-    case SlotState::live: {
+    case SlotState::live:
+    case SlotState::run: {
       view.bell = &slot.bells[bell_of(view.state.generation())];
       // Acquire: partner of the kernel's store at death; what the dead wrote before is then seen.
       view.bell_value = view.bell->load(std::memory_order_acquire);
       view.dead = bell::rung(view.bell_value);
       break;
     }
-    case SlotState::live_without_bell: view.dead = !platform_->byte_is_held(number); break;
+    case SlotState::live_without_bell:
+    case SlotState::run_without_bell: view.dead = !platform_->byte_is_held(number); break;
     case SlotState::free: break;
     default: view.damaged = true;
   }

@@ -29,6 +29,7 @@ struct FuzzPlatform {
   uint64_t boottime_ns() { return now_ns += 1000; }
   uint64_t realtime_ms() { return 1; }
   ByteClaim claim_byte(uint32_t) { return ByteClaim::claimed; }
+  bool tag_is_carried(uint64_t) { return false; }
   void free_byte(uint32_t) {}
   bool byte_is_held(uint32_t slot) { return slot % 2 == 0; }
   bool arm_bell(Atomic<uint32_t>& bell) {

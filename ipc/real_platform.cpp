@@ -1,8 +1,14 @@
 #include "ipc/real_platform.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cstdio>
+#include <utility>
+
+#include "ipc/tree_scan.hpp"
 
 namespace tenure::ipc {
 namespace {
@@ -76,7 +82,7 @@ ByteClaim RealPlatform::claim_byte(uint32_t slot) {
   const uint64_t bit = uint64_t{1} << (slot % 64);
   // Acquire: partner is the release in free_byte(); the thread that had the slot before has left it wholly.
   if ((word.fetch_or(bit, std::memory_order_acquire) & bit) != 0) return ByteClaim::held_by_other;
-  const LockOutcome outcome = lock_byte(file_.lock_descriptor(), slot_byte_first + slot, LockKind::write);
+  const LockOutcome outcome = lock_byte(byte_descriptor(), slot_byte_first + slot, LockKind::write);
   if (outcome == LockOutcome::done) return ByteClaim::claimed;
   word.fetch_and(~bit, std::memory_order_release);
   return outcome == LockOutcome::conflict ? ByteClaim::held_by_other : ByteClaim::failed;
@@ -84,7 +90,7 @@ ByteClaim RealPlatform::claim_byte(uint32_t slot) {
 
 void RealPlatform::free_byte(uint32_t slot) {
   if (slot >= sessions_ || !is_of_this_process()) return;
-  (void)lock_byte(file_.lock_descriptor(), slot_byte_first + slot, LockKind::none);
+  (void)lock_byte(byte_descriptor(), slot_byte_first + slot, LockKind::none);
   // The lock first: another thread of ours that claims the slot next must not lose its lock to this call.
   claimed_[slot / 64].fetch_and(~(uint64_t{1} << (slot % 64)), std::memory_order_release);
 }
@@ -96,9 +102,25 @@ bool RealPlatform::byte_is_held(uint32_t slot) const {
   return is_write_locked(file_.lock_descriptor(), slot_byte_first + slot);
 }
 
+int RealPlatform::share_bytes() {
+  // Low numbers are the shells'; where there are no others, a low one has to do.
+  constexpr int number_min = 10;
+  std::array<char, 64> path{};
+  std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", file_.lock_descriptor());
+  Descriptor opened(::open(path.data(), O_RDWR | O_CLOEXEC));
+  if (!opened.is_open()) return -1;
+  if (Descriptor moved(fcntl(opened.get(), F_DUPFD_CLOEXEC, number_min)); moved.is_open()) opened = std::move(moved);
+  if (lock_byte(opened.get(), presence_byte, LockKind::read) != LockOutcome::done) return -1;
+  shared_bytes_ = std::move(opened);
+  return shared_bytes_.get();
+}
+
+bool RealPlatform::tag_is_carried(uint64_t tag) const { return ipc::tag_is_carried(tag); }
+
 std::optional<OpenFault> RealPlatform::renew_after_fork() {
   if (is_of_this_process()) return std::nullopt;
   if (std::optional<OpenFault> fault = file_.renew_after_fork()) return fault;
+  shared_bytes_.close();
   for (uint32_t i = 0; i < (sessions_ + 63) / 64; ++i) claimed_[i].store(0, std::memory_order_relaxed);
   boottime_offset_ns_ = file_.boottime_offset_ns();
   // Release: partner is nobody but this thread's caller, who lets others at the object after this.

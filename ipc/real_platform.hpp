@@ -13,6 +13,7 @@
 
 #include "core/platform.hpp"
 #include "ipc/bell_thread.hpp"
+#include "ipc/descriptor.hpp"
 #include "ipc/kernel.hpp"
 #include "ipc/segment_file.hpp"
 
@@ -47,6 +48,12 @@ class RealPlatform {
   void free_byte(std::uint32_t slot);
   [[nodiscard]] bool byte_is_held(std::uint32_t slot) const;
 
+  // Has the bytes of all later claims locked, and presence held, through a descriptor that other processes may be given: as long as one of
+  // them has it, the bytes are held. Before the first claim. The descriptor, 10 or above where there is room; -1: errno says why.
+  int share_bytes();
+  // See tree_scan.hpp.
+  [[nodiscard]] bool tag_is_carried(std::uint64_t tag) const;
+
   bool arm_bell(Atomic<std::uint32_t>& bell) { return bells_.arm(bell); }
   void disarm_bell(Atomic<std::uint32_t>& bell) { bells_.disarm(bell); }
   // Starts the bell thread ahead of the first arm_bell(), without waiting for it.
@@ -62,11 +69,14 @@ class RealPlatform {
   [[nodiscard]] bool is_of_this_process() const { return process_generation() == generation_.load(std::memory_order_relaxed); }
 
  private:
+  [[nodiscard]] int byte_descriptor() const { return shared_bytes_.is_open() ? shared_bytes_.get() : file_.lock_descriptor(); }
+
   SegmentFile& file_;
   std::int64_t boottime_offset_ns_;
   std::uint32_t sessions_;
   std::atomic<bool> waits_on_many_;
   std::atomic<std::uint64_t> generation_;
+  Descriptor shared_bytes_;
   BellThread bells_;
   std::unique_ptr<std::atomic<std::uint64_t>[]> claimed_;  // one bit a slot: held by this object
 };

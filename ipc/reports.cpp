@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/names.inl.hpp"
 #include "ipc/process_facts.hpp"
@@ -11,17 +10,6 @@
 namespace tenure::ipc {
 
 namespace {
-
-template <class Words>
-std::string text_of(Words& words) {
-  std::string text(words.size() * 8, '\0');
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::uint64_t word = words[i].load(std::memory_order_relaxed);
-    std::memcpy(text.data() + i * 8, &word, 8);
-  }
-  text.resize(strnlen(text.data(), text.size()));
-  return text;
-}
 
 std::chrono::nanoseconds since(std::uint64_t now_ns, std::uint64_t then_ns) {
   return std::chrono::nanoseconds(then_ns == 0 || then_ns > now_ns ? 0 : now_ns - then_ns);
@@ -49,8 +37,20 @@ void SpaceCore::describe_holder(std::uint32_t lease, core::LeaseWord word, std::
       core::HoldKey{hold.key.load(std::memory_order_relaxed)}.bits == core::HoldKey::of(lease, core::HoldKind::user).bits) {
     holder.held_for = since(now, hold.since_ns.load(std::memory_order_relaxed));
   }
-  holder.command = text_of(slot.command);
-  holder.label = text_of(slot.label);
+  holder.is_run = view.state.is_run();
+  if (holder.is_run && (view.dead || holder.expired || word.mode() == core::Mode::broken)) {
+    const LeftTree tree = left_tree(number, true);
+    holder.left_behind.assign(tree.carriers.begin(), tree.carriers.end());
+    holder.left_behind.insert(holder.left_behind.end(), tree.with_byte.begin(), tree.with_byte.end());
+    holder.is_ending = !holder.left_behind.empty() || leases_.tree_lives(number);
+  }
+  holder.broken = word.mode() == core::Mode::broken;
+  holder.command = text_of_words(slot.command);
+  holder.label = text_of_words(slot.label);
+}
+
+std::uint32_t SpaceCore::slots_used() {
+  return std::min(table_.header().slot_high_water.load(std::memory_order_acquire), table_.geometry().sessions);
 }
 
 void SpaceCore::describe_waiters(std::uint32_t lease, std::vector<WaiterReport>& waiters) {
@@ -59,8 +59,7 @@ void SpaceCore::describe_waiters(std::uint32_t lease, std::vector<WaiterReport>&
     WaiterReport report;
   };
   std::vector<Found> found;
-  const std::uint32_t slots = std::min(table_.header().slot_high_water.load(std::memory_order_acquire), table_.geometry().sessions);
-  for (std::uint32_t wait = 0; wait < slots * core::waits_per_session; ++wait) {
+  for (std::uint32_t wait = 0; wait < slots_used() * core::waits_per_session; ++wait) {
     const core::WaitKey key{table_.wait_key(wait).load(std::memory_order_acquire)};
     if (!key.bound() || key.lease() != lease) continue;
     const std::uint32_t number = core::Table<RealPlatform>::slot_of_wait(wait);
@@ -71,8 +70,8 @@ void SpaceCore::describe_waiters(std::uint32_t lease, std::vector<WaiterReport>&
     report.pid = slot.pid.load(std::memory_order_relaxed);
     report.uid = slot.uid.load(std::memory_order_relaxed);
     report.waiting_for = since(now_ns(), table_.wait_cell(wait).since_ns.load(std::memory_order_relaxed));
-    report.command = text_of(slot.command);
-    report.label = text_of(slot.label);
+    report.command = text_of_words(slot.command);
+    report.label = text_of_words(slot.label);
     found.push_back({key.ticket(), std::move(report)});
   }
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.ticket < b.ticket; });
@@ -127,13 +126,12 @@ Result<NameReport, AcquireError> SpaceCore::show(std::string_view name) {
 
 std::vector<SessionReport> SpaceCore::sessions() {
   std::vector<SessionReport> reports;
-  const std::uint32_t slots = std::min(table_.header().slot_high_water.load(std::memory_order_acquire), table_.geometry().sessions);
-  for (std::uint32_t number = 0; number < slots; ++number) {
+  for (std::uint32_t number = 0; number < slots_used(); ++number) {
     const auto view = table_.look(number);
     if (!view.state.is_live() || view.damaged) continue;
     auto& slot = table_.slot(number);
     reports.push_back({number, slot.pid.load(std::memory_order_relaxed), slot.uid.load(std::memory_order_relaxed), !view.dead,
-                       view.state.state() == core::SlotState::live, text_of(slot.command), text_of(slot.label)});
+                       view.state.has_bell(), text_of_words(slot.command), text_of_words(slot.label)});
   }
   return reports;
 }

@@ -44,6 +44,9 @@ PoolError SessionPool::open_session() {
   if (appearance_.pid != 0) shown.pid = appearance_.pid;
   if (!appearance_.command.empty()) shown.command = appearance_.command;
   shown.label = appearance_.label;
+  shown.is_run = appearance_.is_run;
+  shown.tag = appearance_.tag;
+  shown.outer_tag = appearance_.outer_tag;
   const core::SessionClaim claim = registry_.open(shown);
   switch (claim.code) {
     case core::SessionClaim::Code::claimed: break;

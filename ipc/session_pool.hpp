@@ -27,6 +27,9 @@ struct Appearance {
   std::string label;
   std::string command;    // empty: the process's own
   std::uint32_t pid = 0;  // 0: the process's own
+  bool is_run = false;    // see core::SessionFacts
+  std::uint64_t tag = 0;
+  std::uint64_t outer_tag = 0;
 };
 
 class SessionPool {

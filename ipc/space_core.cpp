@@ -201,7 +201,7 @@ Registry& registry() {
 }
 }  // namespace
 
-Result<std::shared_ptr<SpaceCore>, OpenError> SpaceCore::open(const Space::Options& options) {
+Result<std::shared_ptr<SpaceCore>, OpenError> SpaceCore::open(const Space::Options& options, const RunTag* run) {
   watch_forks();
   if (process_generation() == 0) renew_after_fork();
   SpaceOptions wanted;
@@ -237,7 +237,13 @@ Result<std::shared_ptr<SpaceCore>, OpenError> SpaceCore::open(const Space::Optio
   }
   auto opened = SegmentFile::open(wanted);
   if (const OpenFault* fault = fault_in(opened)) return open_error(*fault);
-  auto* core = new SpaceCore(std::move(std::get<0>(opened)), {options.label, options.shown_command, options.shown_pid});
+  Appearance appearance{options.label, options.shown_command, options.shown_pid};
+  if (run != nullptr) {
+    appearance.is_run = true;
+    appearance.tag = run->tag;
+    appearance.outer_tag = run->outer;
+  }
+  auto* core = new SpaceCore(std::move(std::get<0>(opened)), std::move(appearance));
   std::shared_ptr<SpaceCore> handle(core, closed);
   open_spaces.spaces.push_back({key, core, handle});
   return handle;
@@ -371,9 +377,12 @@ struct Interruptible {
   Interruptible(RealPlatform& platform, const Wait& wait) : callback(wait.stop, Stopper{&platform, &cancelled}) {
     patience.until_ns = wait.until_ns;
     if (wait.stop.stop_possible()) patience.cancelled = &cancelled;
+    patience.context = const_cast<Wait*>(&wait);
     if (wait.queued != nullptr && *wait.queued) {
-      patience.context = const_cast<std::function<void(std::uint32_t)>*>(wait.queued);
-      patience.queued = [](void* context, std::uint32_t place) { (*static_cast<std::function<void(std::uint32_t)>*>(context))(place); };
+      patience.queued = [](void* context, std::uint32_t place) { (*static_cast<const Wait*>(context)->queued)(place); };
+    }
+    if (wait.blocked != nullptr && *wait.blocked) {
+      patience.blocked = [](void* context, std::uint32_t slot) { (*static_cast<const Wait*>(context)->blocked)(slot); };
     }
   }
   struct Stopper {
@@ -412,6 +421,7 @@ std::optional<AcquireError> SpaceCore::insert(const core::NameWords& words, cons
   const Wait brief{now_ns() + try_patience_ns, {}, nullptr};
   Interruptible interruptible(platform_, wait == nullptr ? brief : *wait);
   interruptible.patience.queued = nullptr;
+  interruptible.patience.blocked = nullptr;
   bool weak = false;
   switch (names_.resolve(words, {{group.hold, seat.wait}, entry.hold}, interruptible.patience, handle, weak)) {
     case core::Resolved::found: break;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,7 @@
 #include "core/sessions.hpp"
 #include "ipc/keeper.hpp"
 #include "ipc/real_platform.hpp"
+#include "ipc/run_session.hpp"
 #include "ipc/segment_file.hpp"
 #include "ipc/session_pool.hpp"
 
@@ -30,13 +32,28 @@ struct Wait {
   std::uint64_t until_ns = ~std::uint64_t{0};
   std::stop_token stop;
   const std::function<void(std::uint32_t)>* queued = nullptr;
+  const std::function<void(std::uint32_t)>* blocked = nullptr;
 };
+
+// Text of the segment: NUL-padded words.
+template <class Words>
+std::string text_of_words(const Words& words) {
+  std::string text(words.size() * 8, '\0');
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::uint64_t word = words[i].load(std::memory_order_relaxed);
+    std::memcpy(text.data() + i * 8, &word, 8);
+  }
+  text.resize(strnlen(text.data(), text.size()));
+  return text;
+}
 
 class SpaceCore {
  public:
   // The space that this process has open already, or a new one.
-  static Result<std::shared_ptr<SpaceCore>, OpenError> open(const Space::Options& options);
+  // `run`: its sessions are those of a run, see run_session.hpp.
+  static Result<std::shared_ptr<SpaceCore>, OpenError> open(const Space::Options& options, const RunTag* run = nullptr);
   static Space wrap(std::shared_ptr<SpaceCore> core) { return Space(std::move(core)); }
+  static SpaceCore& of(Space& space) { return *space.core_; }
 
   [[gnu::always_inline]] inline Result<Lease, AcquireError> take_named(const Name& name, Terms terms, const Wait* wait);
   Result<Lease, AcquireError> acquire(const Name& name, Terms terms, const Wait& wait);
@@ -60,6 +77,12 @@ class SpaceCore {
   Result<Token, BreakError> break_lease(std::string_view name, Token token);
   Result<std::monostate, RemoveError> remove(std::string_view name);
   std::uint32_t sweep();
+
+  int share_bytes() { return platform_.share_bytes(); }
+  void release_as_dead(Lease& lease);
+  LeftTree left_tree(std::uint32_t slot, bool find_byte);
+  std::vector<LeftTree> left_trees();
+  [[nodiscard]] bool belongs_to(const LeftTree& tree, pid_t process) const;
 
   [[nodiscard]] std::uint64_t now_ns() const { return platform_.boottime_ns(); }
   [[nodiscard]] std::uint64_t deadline_after(std::chrono::nanoseconds timeout) const;
@@ -107,6 +130,13 @@ class SpaceCore {
   [[nodiscard, gnu::always_inline]] inline Handle handle_of(const Name& name);
   void forget_handle(const Name& name, const Handle& fresh);
   void close_idle();
+  [[nodiscard]] std::uint32_t slots_used();
+  [[nodiscard]] std::vector<std::uint64_t> tags_of(std::uint32_t slot);
+  struct Losses {
+    bool overdue = false;
+    bool broken = false;
+  };
+  [[nodiscard]] Losses losses_of(std::uint32_t slot);
   bool describe(std::uint32_t entry, NameReport& report);
   void describe_holder(std::uint32_t lease, core::LeaseWord word, std::uint64_t base, HolderReport& holder);
   void describe_waiters(std::uint32_t lease, std::vector<WaiterReport>& waiters);

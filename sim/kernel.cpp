@@ -93,9 +93,59 @@ std::uint64_t World::read_realtime_ms() {
 
 // --- Byte locks, bells, the durable mark ------------------------------------------------------------------------------------------------
 
+// By the process that claimed it, or by one that has inherited the descriptor.
+bool World::byte_is_locked(std::uint8_t owner) const {
+  if (owner == 0) return false;
+  if (processes_[owner - 1].lingers_until_ns >= boottime_ns_) return true;
+  const auto inherits = [owner](const Process& process) { return process.inherited == owner; };
+  return std::any_of(processes_.begin(), processes_.begin() + process_count_, inherits);
+}
+
 bool World::other_holds_byte(std::uint32_t slot) const {
   const std::uint8_t owner = byte_owners_[slot];
-  return owner != 0 && owner != this_process() + 1 && processes_[owner - 1].lingers_until_ns >= boottime_ns_;
+  return owner != this_process() + 1 && byte_is_locked(owner);
+}
+
+bool World::shares_byte(ProcessId process, std::uint32_t slot) const {
+  const std::uint8_t owner = byte_owners_[slot];
+  if (owner == 0 || gone(process)) return false;
+  return owner == process + 1 || processes_[process].inherited == owner;
+}
+
+void World::hand_over_bytes(ProcessId heir) {
+  step();
+  record(Op::inherit_byte, nullptr, heir);
+  if (!gone(heir)) processes_[heir].inherited = this_process() + 1;
+}
+
+void World::close_inherited_bytes() {
+  step();
+  record(Op::close_byte, nullptr, this_process());
+  processes_[this_process()].inherited = 0;
+}
+
+void World::set_tag(std::uint64_t tag) {
+  step();
+  record(Op::set_tag, nullptr, tag);
+  processes_[this_process()].tag = tag;
+}
+
+// As long as the kernel still works on a dead process, its last stores may be on their way.
+bool World::tag_is_carried(std::uint64_t tag) {
+  step();
+  bool carried = false;
+  for (ProcessId id = 0; id < process_count_ && tag != 0; ++id) carried |= processes_[id].tag == tag && !gone(id);
+  record(Op::find_tag, nullptr, tag, carried);
+  return carried;
+}
+
+bool World::send_kill(ProcessId process) {
+  step();
+  drain();
+  record(Op::send_kill, nullptr, process);
+  if (!processes_[process].alive) return false;
+  end_at_once(process);
+  return true;
 }
 
 core::ByteClaim World::claim_byte(std::uint32_t slot) {
@@ -135,7 +185,7 @@ void World::free_byte(std::uint32_t slot) {
 bool World::byte_is_held(std::uint32_t slot) {
   step();
   const std::uint8_t owner = slot < bytes_max ? byte_owners_[slot] : 0;
-  const bool held = slot >= bytes_max || (owner != 0 && processes_[owner - 1].lingers_until_ns >= boottime_ns_);
+  const bool held = slot >= bytes_max || byte_is_locked(owner);
   record(Op::probe_byte, nullptr, slot, held);
   return held;
 }
@@ -271,6 +321,7 @@ bool World::kernel_handles_word(std::uint32_t* word, std::uint32_t tid, bool pen
 
 void World::kernel_frees(ProcessId id) {
   Process& process = processes_[id];
+  process.inherited = 0;
   if (process.holds_bytes) {
     const bool lingers = config_.byte_linger_ns != 0 && tape_->choose(2, Kind::linger) != 0;
     const bool for_ever = config_.byte_linger_ns > never_ns - boottime_ns_;

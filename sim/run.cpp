@@ -17,6 +17,11 @@ std::uint64_t wall_ns() {
 
 const char* op_name(Op op) {
   switch (op) {
+    case Op::inherit_byte: return "inherits bytes";
+    case Op::close_byte: return "closes bytes";
+    case Op::set_tag: return "sets its tag";
+    case Op::find_tag: return "looks for tag";
+    case Op::send_kill: return "kills";
     case Op::load: return "load";
     case Op::store: return "store";
     case Op::exchange: return "exchange";

@@ -231,6 +231,10 @@ void World::kill(ProcessId id) {
   ++verdict_.kills;
   last_fault_ns_ = boottime_ns_;
   record(Op::kill, nullptr, id);
+  end_at_once(id);
+}
+
+void World::end_at_once(ProcessId id) {
   Process& process = processes_[id];
   ready_ &= ~process.threads;
   for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {

@@ -17,7 +17,8 @@ class SimPlatform {
   template <class T>
   using Atomic = sim::Atomic<T>;
 
-  static constexpr std::uint32_t group_entries = 8;  // see core::Names
+  static constexpr std::uint32_t group_entries = 8;              // see core::Names
+  static constexpr std::uint64_t overdue_grace_ns = 40'000'000;  // see core::Leases
 
   // Under sequential consistency a fence changes nothing, and is no step.
   static void fence() {
@@ -47,6 +48,7 @@ class SimPlatform {
   core::ByteClaim claim_byte(std::uint32_t slot) { return world().claim_byte(slot); }
   void free_byte(std::uint32_t slot) { world().free_byte(slot); }
   bool byte_is_held(std::uint32_t slot) { return world().byte_is_held(slot); }
+  bool tag_is_carried(std::uint64_t tag) { return world().tag_is_carried(tag); }
   bool arm_bell(Atomic<std::uint32_t>& word) { return world().arm_bell(word.address()); }
   void disarm_bell(Atomic<std::uint32_t>& word) { world().disarm_bell(word.address()); }
   bool raise_token_mark(std::uint64_t number) { return world().raise_token_mark(number); }

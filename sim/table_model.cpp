@@ -131,7 +131,7 @@ bool TableModel::available(const World& world, std::uint32_t lease) {
   if (!seen.has_owner()) return true;
   const std::uint32_t slot = Table::slot_of_hold(seen.hold());
   const SlotWord state{table_.slot(slot).state.ghost()};
-  if (state.state() == SlotState::live && core::bell::rung(table_.slot(slot).bells[Table::bell_of(state.generation())].ghost())) {
+  if (state.has_bell() && core::bell::rung(table_.slot(slot).bells[Table::bell_of(state.generation())].ghost())) {
     return true;
   }
   const std::uint64_t deadline_ns = table_.hold(seen.hold()).deadline.ghost();

@@ -4,6 +4,7 @@
 
 #include "sim/scenarios_names.hpp"
 #include "sim/scenarios_table.hpp"
+#include "sim/scenarios_trees.hpp"
 #include "sim/stories.hpp"
 
 namespace tenure::sim {
@@ -125,10 +126,22 @@ NameTraffic weak() {
   return shape;
 }
 
+// --- Runs ---
+
+TreeTraffic trees() { return {.config = faults(tso, 3, 2, 3000)}; }
+TreeTraffic trees_untagged() { return {.tagged = false, .closes_bytes = false, .config = faults(sc, 3, 1)}; }
+TreeTraffic trees_leased() {
+  return {.ttl_ns = 30 * millisecond_ns, .margin_ns = 10 * millisecond_ns, .work_steps = 60, .config = faults(tso, 3, 3, 3000)};
+}
+TreeTraffic trees_broken() { return {.breaks = true, .config = faults(sc, 2, 1)}; }
+// Nobody there who may kill: what is left ends by itself.
+TreeTraffic trees_left() { return {.runs = 1, .users = 2, .recovers = false, .config = faults(sc, 3, 0)}; }
+
 struct Entry {
   std::string_view name;
   Contention (*contention)();
   NameTraffic (*names)();
+  TreeTraffic (*trees)() = nullptr;
 };
 constexpr Entry entries[] = {
     {"strict", strict, nullptr},
@@ -160,6 +173,11 @@ constexpr Entry entries[] = {
     {"wrapping", nullptr, wrapping},
     {"recreated", nullptr, recreated},
     {"weak", nullptr, weak},
+    {"trees", nullptr, nullptr, trees},
+    {"trees-untagged", nullptr, nullptr, trees_untagged},
+    {"trees-leased", nullptr, nullptr, trees_leased},
+    {"trees-broken", nullptr, nullptr, trees_broken},
+    {"trees-left", nullptr, nullptr, trees_left},
     {"story-head-dies", stories::head_dies_when_poked, nullptr},
     {"story-store-buffer", stories::key_in_a_store_buffer, nullptr},
     {"story-dead-queue", stories::stopped_reader_of_a_dead_queue, nullptr},
@@ -188,6 +206,7 @@ std::unique_ptr<Scenario> make_table_scenario(std::string_view name) {
   for (const Entry& entry : entries) {
     if (entry.name != name) continue;
     if (entry.contention != nullptr) return make<ContentionScenario>(entry.contention(), entry.name);
+    if (entry.trees != nullptr) return make<TreesScenario>(entry.trees(), entry.name);
     return make<NamesScenario>(entry.names(), entry.name);
   }
   return nullptr;

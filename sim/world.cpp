@@ -83,10 +83,23 @@ ProcessId World::spawn_process(bool killable) {
   process.alive = true;
   process.killable = killable;
   process.paused = process.holds_bytes = false;
+  process.tag = 0;
+  process.inherited = 0;
   process.lingers_until_ns = 0;
   process.bell_count = 0;
   process.death = {};
   return id;
+}
+
+ProcessId World::spawn_child(bool killable) {
+  step();
+  drain();
+  const ProcessId parent = this_process();
+  const ProcessId child = spawn_process(killable);
+  processes_[child].tag = processes_[parent].tag;
+  processes_[child].inherited = processes_[parent].holds_bytes ? parent + 1 : processes_[parent].inherited;
+  record(Op::inherit_byte, nullptr, child, processes_[child].inherited);
+  return child;
 }
 
 // The first thread of a process has the process's number, as everywhere.

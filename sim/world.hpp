@@ -78,6 +78,11 @@ enum class Op : std::uint8_t {
   claim_byte,
   free_byte,
   probe_byte,
+  inherit_byte,
+  close_byte,
+  set_tag,
+  find_tag,
+  send_kill,
   arm_bell,
   disarm_bell,
   token_mark,
@@ -158,6 +163,8 @@ class World {
   // `body()` runs as a thread of the process. It is copied into the world and never destroyed.
   template <class Body>
   ThreadId spawn(ProcessId process, Body body);
+  // A child of the running process, which inherits the bytes that this one holds or has inherited, and its tag. One step.
+  ProcessId spawn_child(bool killable = true);
   // In setup(): what a process has done before the run begins, without the steps it takes.
   void preset_byte(ProcessId process, std::uint32_t slot);
   void preset_bell(ProcessId process, std::uint32_t* word);
@@ -172,6 +179,11 @@ class World {
   std::uint32_t pid(ProcessId process) const { return processes_[process].pid; }
   ProcessId processes() const { return process_count_; }  // of this run so far, dead ones included
   bool alive(ProcessId process) const { return processes_[process].alive; }
+  // Dead, and the kernel has done all its work on it.
+  bool gone(ProcessId process) const { return !processes_[process].alive && (ready_ & bit(first_death + process)) == 0; }
+  std::uint64_t tag(ProcessId process) const { return processes_[process].tag; }
+  // Whether it has the byte's description open, as the one who claimed the byte or by inheritance.
+  bool shares_byte(ProcessId process, std::uint32_t slot) const;
   std::uint32_t threads_alive() const;
   // The first failure of a run counts. In a thread it doesn't return: the run is over.
   void fail(std::string_view property, std::string_view detail = {});
@@ -238,6 +250,13 @@ class World {
   core::ByteClaim claim_byte(std::uint32_t slot);
   void free_byte(std::uint32_t slot);
   bool byte_is_held(std::uint32_t slot);
+  // Gives another process the descriptor through which the running one claimed its bytes; and closes an inherited one.
+  void hand_over_bytes(ProcessId heir);
+  void close_inherited_bytes();
+  void set_tag(std::uint64_t tag);
+  bool tag_is_carried(std::uint64_t tag);
+  // SIGKILL from the running process. False: it was dead already.
+  bool send_kill(ProcessId process);
   bool arm_bell(std::uint32_t* word);
   void disarm_bell(std::uint32_t* word);
   bool raise_token_mark(std::uint64_t number);
@@ -298,6 +317,8 @@ class World {
     bool killable;
     bool paused;
     bool holds_bytes;
+    std::uint64_t tag;
+    std::uint32_t inherited;  // the process whose bytes it has inherited, + 1
     std::uint64_t paused_until_ns;
     std::uint64_t lingers_until_ns;
     std::array<std::uint32_t*, bells_max> bells;
@@ -333,6 +354,7 @@ class World {
   void offer_pause();
   void offer_clock_jump();
   void kill(ProcessId process);
+  void end_at_once(ProcessId process);
   void pause(ProcessId process, std::uint64_t steps);
   void process_ends(ProcessId process);
   std::uint32_t steps_length(std::uint32_t steps_max) { return tape_->choose(steps_max, Kind::length) + 1; }
@@ -345,6 +367,7 @@ class World {
   bool kernel_handles_word(std::uint32_t* word, std::uint32_t tid, bool pending, Death& death);
   void kernel_frees(ProcessId id);
   std::uint32_t wake_waiters(const std::uint32_t* word, std::uint32_t count);
+  bool byte_is_locked(std::uint8_t owner) const;
   bool other_holds_byte(std::uint32_t slot) const;
   std::uint32_t free_tid() const;
 

@@ -19,16 +19,22 @@ int break_hold(const std::string& space_name, const char* name, Token token) {
   int status = exit_ok;
   std::optional<Space> space = open_space(space_name, true, status);
   if (!space) return status;
+  const Result<NameReport, AcquireError> before = space->show(name);
   const Result<Token, BreakError> result = space->break_lease(name, token);
   const std::string what = quoted(name);
-  if (result) return print("broken: " + what + ", token " + std::to_string(token) + "\n") ? exit_ok : exit_system;
+  if (result) {
+    std::string text = "broken: " + what + ", token " + std::to_string(token) + "\n";
+    if (before && before->held && before->holder.token == token) text += "it was held by " + holder_text(before->holder) + "\n";
+    return print(text) ? exit_ok : exit_system;
+  }
+  const std::string where = "\nspace: " + clean(space->report().table_path);
   switch (result.error()) {
     case BreakError::bad_name: complain(refusal_text(AcquireError::bad_name, name)); return exit_usage;
-    case BreakError::not_held: complain(what + " is not held by anybody; nothing was broken"); return exit_no;
+    case BreakError::not_held: complain(what + " is not held by anybody; nothing was broken" + where); return exit_no;
     case BreakError::other_token: {
       const Result<NameReport, AcquireError> now = space->show(name);
       const std::string holder = now && now->held ? "; now it is held by " + holder_text(now->holder) : "";
-      complain(what + " is not held with token " + std::to_string(token) + " any more" + holder + "; nothing was broken");
+      complain(what + " is not held with token " + std::to_string(token) + " any more" + holder + "; nothing was broken" + where);
       return exit_no;
     }
     case BreakError::damaged: break;
@@ -62,10 +68,11 @@ const Command break_command_entry{
     "break",
     "[options] NAME --token T",
     "takes NAME from the holder with token T",
-    "The next in the queue gets the name at once. A holder that is a `tenure run` kills its command; another one finds out when it asks, "
-    "or\n"
-    "when its writes are refused for their token. A late break cannot hit a successor, whose token is another.\n",
+    "The next in the queue gets the name at once. A holder that is a `tenure run` kills its command;\n"
+    "another one finds out when it asks, or when its writes are refused for their token. A late break\n"
+    "cannot hit a successor, whose token is another.\n",
     specs,
+    "  tenure break backups/orders --token 1234567890123\n",
     run,
 };
 

@@ -15,10 +15,14 @@ struct Command {
   std::string_view purpose;    // one line
   std::string_view details;    // for help; lines, each ended
   std::span<const OptionSpec> options;
+  std::string_view examples;  // for help; lines, each ended
   int (*run)(std::span<char*> arguments);
 };
 
 extern const Command run_command;
+extern const Command hold_command;
+extern const Command check_command;
+extern const Command wait_command;
 extern const Command ls_command;
 extern const Command show_command;
 extern const Command break_command_entry;

@@ -1,5 +1,6 @@
 #include "tools/command_start.hpp"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,8 +21,11 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
 
 // Runs in the memory of the guard, whose thread sleeps until the exec or the exit; so it calls nothing but the kernel. (posix_spawn does
 // the same, but knows nothing of parents' deaths.)
-[[noreturn]] void become_command(char** command, char** environment, const Caller& caller, pid_t guard, StartReport& report) {
+[[noreturn]] void become_command(char** command, char** environment, const Caller& caller, const Bonds& bonds, pid_t guard,
+                                 StartReport& report) {
   report.process = getpid();
+  if (setrlimit(RLIMIT_LOCKS, &bonds.tag_limits) != 0) report.error = errno;
+  if (bonds.leash >= 0 && fcntl(bonds.leash, F_SETFD, 0) != 0) report.error = errno;
   if (setpgid(0, caller.has_terminal ? caller.group : 0) != 0) report.error = errno;
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   // The guard may have died before the line above.
@@ -40,13 +44,15 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
 }  // namespace
 
 StartedCommand start_command(const std::vector<std::string>& command, const std::vector<std::string>& environment, const Caller& caller,
-                             StartReport& report) {
+                             const Bonds& bonds, StartReport& report) {
   const std::vector<char*> arguments = pointers_to(command);
   const std::vector<char*> variables = pointers_to(environment);
   const pid_t guard = getpid();
   const pid_t process = vfork();  // NOLINT(bugprone-unsafe-functions): posix_spawn cannot do it
   // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): it never returns, and writes to no variable of this thread
-  if (process == 0) become_command(const_cast<char**>(arguments.data()), const_cast<char**>(variables.data()), caller, guard, report);
+  if (process == 0) {
+    become_command(const_cast<char**>(arguments.data()), const_cast<char**>(variables.data()), caller, bonds, guard, report);
+  }
   if (process < 0) return {-1, errno};
   if (report.error == 0) return {process, 0};
   waitpid(process, nullptr, 0);

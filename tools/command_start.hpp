@@ -1,6 +1,7 @@
 // Starts the command of `tenure run` as a child of the guard.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -23,11 +24,17 @@ struct StartReport {
   std::atomic<std::int32_t> error{0};  // errno of what failed; then the process ends
 };
 
+// What every process of the command's tree has, whatever becomes of its parents.
+struct Bonds {
+  int leash = -1;     // an open descriptor of this process; -1: the command inherits none
+  rlimit tag_limits;  // of RLIMIT_LOCKS
+};
+
 // REQUIRES: the calling thread lives as long as the command, which the kernel kills when that thread ends; every signal is blocked.
 // At a terminal the command joins the caller's process group, so that the terminal's signals and job control find it; without one it gets
 // a group of its own, so that nobody's kill(0) hits both it and the caller. Mask and ignored signals are the caller's. `report` lies
 // in memory that a child shares.
 [[nodiscard]] StartedCommand start_command(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-                                           const Caller& caller, StartReport& report);
+                                           const Caller& caller, const Bonds& bonds, StartReport& report);
 
 }  // namespace tenure::tools

@@ -218,6 +218,7 @@ const Command doctor_command{
     "examines the kernel, the space and its files, and says how to mend what is wrong",
     "The exit status is 0 if tenure works here, perhaps weaker than it could.\n",
     specs,
+    "  tenure doctor\n  tenure doctor --space /srv/team/locks --json\n",
     run,
 };
 

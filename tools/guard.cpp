@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +14,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <functional>
 #include <optional>
 #include <stop_token>
 #include <system_error>
@@ -25,6 +23,9 @@
 #include <tenure/tenure.hpp>
 
 #include "ipc/descriptor.hpp"
+#include "ipc/run_session.hpp"
+#include "tools/acquisition.hpp"
+#include "tools/boot_time.hpp"
 #include "tools/command_start.hpp"
 #include "tools/process_state.hpp"
 #include "tools/space_access.hpp"
@@ -34,21 +35,17 @@
 namespace tenure::tools {
 namespace {
 
-constexpr std::uint64_t never = ~std::uint64_t{0};
 constexpr std::uint64_t millisecond = 1'000'000;
 constexpr std::uint64_t kill_pause_min_ns = millisecond;
 constexpr std::uint64_t kill_pause_max_ns = 100 * millisecond;
 constexpr std::uint64_t loss_look_ns = 10 * millisecond;
 constexpr std::uint64_t survivors_told_after_ns = 1000 * millisecond;
+constexpr std::chrono::milliseconds last_events_patience(1000);
 
-std::uint64_t clock_ns(clockid_t clock) {
+std::uint64_t monotonic_ns() {
   timespec now{};
-  clock_gettime(clock, &now);
+  clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
-std::uint64_t boottime_ns() { return clock_ns(CLOCK_BOOTTIME); }
-std::uint64_t count_of(std::chrono::nanoseconds duration) {
-  return static_cast<std::uint64_t>(std::max(duration.count(), std::int64_t{0}));
 }
 
 // What a signal does to a process that has not asked otherwise.
@@ -105,28 +102,6 @@ class CancelWatch {
   std::thread thread_;
 };
 
-// A time of CLOCK_BOOTTIME that poll can wait for, so that the time of a suspended host counts.
-class Timer {
- public:
-  // False: errno says why.
-  bool open() {
-    descriptor_ = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    return descriptor_ >= 0;
-  }
-  // The descriptor that is readable from `at_ns` on; -1 for never.
-  int descriptor_for(std::uint64_t at_ns) {
-    if (at_ns == never) return -1;
-    itimerspec when{};
-    when.it_value.tv_sec = static_cast<time_t>(at_ns / 1'000'000'000);
-    when.it_value.tv_nsec = static_cast<long>(at_ns % 1'000'000'000) + (at_ns == 0 ? 1 : 0);
-    timerfd_settime(descriptor_, TFD_TIMER_ABSTIME, &when, nullptr);
-    return descriptor_;
-  }
-
- private:
-  int descriptor_ = -1;
-};
-
 std::vector<std::string> environment_for(const RunPlan& plan, const Lease& lease) {
   constexpr std::array ours{"TENURE_NAME=", "TENURE_TOKEN=", "TENURE_SPACE=", "TENURE_ABANDONED="};
   std::vector<std::string> environment;
@@ -143,23 +118,26 @@ std::vector<std::string> environment_for(const RunPlan& plan, const Lease& lease
 
 class Guard {
  public:
-  Guard(const RunPlan& plan, const Caller& caller, StatusPage& page, int bell, ArgumentArea area)
-      : plan_(plan), caller_(caller), page_(page), bell_(bell), area_(area) {}
+  Guard(const RunPlan& plan, const Caller& caller, StatusPage& page, EventStream& events, int bell, ArgumentArea area)
+      : plan_(plan), caller_(caller), page_(page), events_(events), bell_(bell), area_(area) {}
 
   void run() {
-    if (!open() || !acquire()) return;
-    if (is_wanted() && start()) watch_over_tree();
-    // Of a supervisor that was killed nobody hears how far the command came. The kernel lets go of the name when this process ends, and
-    // the next holder is told that the one before it died.
-    if (!supervisor_lives_) _exit(exit_ok);
-    lease_.release();
+    hold();
+    events_.flush(last_events_patience);
   }
 
  private:
+  void hold() {
+    if (!open() || !acquire()) return;
+    if (is_wanted() && start()) watch_over_tree();
+    // Of a supervisor that was killed nobody hears how far the command came: the next holder is told that this one died.
+    if (!supervisor_lives_) return ipc::release_as_dead(*space_, lease_);
+    const Token token = lease_.token();
+    if (lease_.release()) events_.emit("released", [token](JsonWriter& json) { json.key("token").token(token); });
+  }
   bool open();
   bool acquire();
-  bool acquired(Result<Lease, AcquireError> result);
-  Result<Lease, AcquireError> wait_for_name();
+  Result<Lease, AcquireError> wait_for_name(Acquisition& acquisition);
   bool is_wanted();
   bool start();
   void watch_over_tree();
@@ -169,6 +147,9 @@ class Guard {
   void take_signals();
   void watch_for_loss(std::uint64_t now_ns);
   void look_at_lease(std::uint64_t now_ns);
+  void lose(std::string_view why, const std::string& text, std::uint64_t grace_ns);
+  void look_at_max(std::uint64_t now_ns);
+  void note_stop(std::uint64_t not_before_ns);
   void begin_end(Outcome why, int detail, std::uint64_t grace_ns);
   void kill_when_due(std::uint64_t now_ns);
   void tell_survivors(const std::vector<pid_t>& refused);
@@ -178,27 +159,30 @@ class Guard {
   void tell(const std::string& text) {
     if (!plan_.quiet) say(page_, bell_, text);
   }
-  void explain_conflict(bool timed_out);
+  void cancel(int signal);
+  void explain_bonds();
   void explain_failed_start(int error);
   void rename();
   [[nodiscard]] std::string quoted_name() const { return quoted(plan_.name); }
-  [[nodiscard]] Terms terms() const { return {plan_.ttl, plan_.renew}; }
 
   const RunPlan& plan_;
   const Caller& caller_;
   StatusPage& page_;
+  EventStream& events_;
   int bell_;
   ArgumentArea area_;
   std::optional<Space> space_;
+  int leash_ = -1;
   Lease lease_;
-  std::uint32_t place_ = 0;
+  std::uint64_t granted_ns_ = 0;
   int child_events_ = -1;  // signalfd of SIGCHLD
   int loss_event_ = -1;    // of the lease
   std::uint64_t watch_from_ns_ = never;
-  Timer timer_;
+  BootTimer timer_;
   pid_t command_ = 0;  // 0 once it has been waited for
   bool supervisor_lives_ = true;
   bool loss_told_ = false;
+  bool max_told_ = false;
   std::uint64_t kill_at_ns_ = never;  // from then on whatever is left is killed; `never`: the end has not begun
   std::uint64_t kill_pause_ns_ = kill_pause_min_ns;
   std::uint64_t killing_since_ns_ = never;
@@ -220,46 +204,58 @@ void Guard::rename() {
 }
 
 bool Guard::open() {
-  if (const char* reason = why_no_tree()) {
-    tell(reason);
-    end(Outcome::refused, exit_configuration);
+  const auto refuse = [this](int status, const std::string& message) {
+    emit_refusal(events_, status, message);
+    tell(message);
+    end(Outcome::refused, status);
     return false;
-  }
+  };
+  if (const char* reason = why_no_tree()) return refuse(exit_configuration, reason);
   Space::Options options;
   options.name = plan_.space;
   options.label = plan_.label;
-  Result<Space, OpenError> space = Space::open(options);
-  if (space) {
-    space_.emplace(std::move(*space));
-    return true;
-  }
-  tell(clean(space.error().message));
-  end(Outcome::refused, exit_status_of(space.error().code));
-  return false;
-}
-
-bool Guard::acquire() {
-  const std::uint64_t asked_ns = boottime_ns();
-  Result<Lease, AcquireError> result = space_->try_acquire(plan_.name, terms());
-  const bool waits = !result && result.error() == AcquireError::busy && (!plan_.wait || plan_.wait->count() > 0);
-  if (waits) {
-    if (plan_.verbose) {
-      const Result<NameReport, AcquireError> report = space_->show(plan_.name);
-      tell("waiting for " + quoted_name() + (report && report->held ? ", held by " + holder_text(report->holder) : ""));
-    }
-    result = wait_for_name();
-  }
-  if (!acquired(std::move(result))) return false;
-  space_->note_time(lease_);
-  if (plan_.verbose) {
-    const std::chrono::nanoseconds waited(static_cast<std::int64_t>(boottime_ns() - asked_ns));
-    tell("got " + quoted_name() + " after " + duration_text(waited) + ", token " + std::to_string(lease_.token()));
-    if (lease_.previous_holder_died()) tell("the holder before died while it held " + quoted_name() + ": its work may be half done");
-  }
+  Result<ipc::RunSpace, OpenError> opened = ipc::open_run_space(options, caller_.tag);
+  if (!opened) return refuse(exit_status_of(opened.error().code), clean(opened.error().message));
+  space_.emplace(std::move(opened->space));
+  leash_ = opened->leash;
+  // From now on the supervisor keeps the name from others, should this process be killed.
+  if (leash_ >= 0 && !give(bell_, leash_)) leash_ = -1;
+  if (plan_.verbose) explain_bonds();
   return true;
 }
 
-Result<Lease, AcquireError> Guard::wait_for_name() {
+// What watches over the command's tree when supervisor and guard are both killed, where it is less than it could be.
+void Guard::explain_bonds() {
+  const bool inherits = leash_ >= 0 && !plan_.close;
+  if (caller_.tag.tag == 0) {
+    tell("the limit of file locks (ulimit -x) is set: only an inherited descriptor tells what belongs to the command's tree");
+    if (!inherits) tell("... and the command inherits none: kill -9 of tenure and of its guard at once would leave it alone");
+  } else if (leash_ < 0) {
+    tell(std::string("no descriptor for the command to inherit: ") + std::strerror(errno));
+  }
+}
+
+bool Guard::acquire() {
+  Acquisition acquisition(plan_, *space_, events_, [this](const std::string& text) { tell(text); });
+  Result<Lease, AcquireError> result = acquisition.try_at_once();
+  if (acquisition.is_to_wait(result)) result = wait_for_name(acquisition);
+  if (result) {
+    granted_ns_ = boottime_ns();
+    lease_ = std::move(*result);
+    acquisition.tell_grant(lease_);
+    return true;
+  }
+  if (result.error() == AcquireError::cancelled) {
+    cancel(ending_signal(page_, caller_));
+    return false;
+  }
+  const int status = acquisition.tell_refusal(result.error());
+  const bool is_conflict = result.error() == AcquireError::busy || result.error() == AcquireError::timed_out;
+  end(is_conflict ? Outcome::conflict : Outcome::refused, status);
+  return false;
+}
+
+Result<Lease, AcquireError> Guard::wait_for_name(Acquisition& acquisition) {
   rename();
   std::optional<CancelWatch> watch;
   try {
@@ -267,55 +263,25 @@ Result<Lease, AcquireError> Guard::wait_for_name() {
   } catch (const std::system_error&) {
     return AcquireError::system;
   }
-  const std::function<void(std::uint32_t)> queued = [this](std::uint32_t place) {
-    if (plan_.verbose && place != place_ && place > 0) tell(std::to_string(place) + " before this one");
-    place_ = place;
-  };
-  return space_->acquire_for(plan_.name, plan_.wait.value_or(std::chrono::nanoseconds::max()), terms(), watch->token(), queued);
+  return acquisition.wait(watch->token());
 }
 
-bool Guard::acquired(Result<Lease, AcquireError> result) {
-  if (result) {
-    lease_ = std::move(*result);
-    return true;
-  }
-  switch (result.error()) {
-    case AcquireError::cancelled: end(Outcome::cancelled, ending_signal(page_, caller_)); break;
-    case AcquireError::busy:
-    case AcquireError::timed_out:
-      explain_conflict(result.error() == AcquireError::timed_out);
-      end(Outcome::conflict, 0);
-      break;
-    default: tell(refusal_text(result.error(), plan_.name)); end(Outcome::refused, exit_status_of(result.error()));
-  }
-  return false;
-}
-
-void Guard::explain_conflict(bool timed_out) {
-  if (plan_.quiet) return;
-  const Result<NameReport, AcquireError> report = space_->show(plan_.name);
-  std::string text = quoted_name();
-  text += timed_out ? " was not free within " + duration_text(*plan_.wait) : " is not free";
-  if (!report) return tell(text);
-  const std::size_t before = timed_out ? place_ : report->waiters.size();
-  if (before > 0) text += "; " + std::to_string(before) + (before == 1 ? " stands" : " stand") + " before this one";
-  tell(text);
-  if (report->held) {
-    tell("held by " + holder_text(report->holder));
-    tell("to take it away: " + break_command(plan_.space, plan_.name, report->holder.token));
-  }
-  tell("space: " + clean(space_->report().table_path));
+// Before the command was started; without a signal: the supervisor died.
+void Guard::cancel(int signal) {
+  end(Outcome::cancelled, signal);
+  events_.emit("cancelled", [signal](JsonWriter& json) {
+    json.key("why").value(signal == 0 ? "supervisor_killed" : "signal");
+    if (signal != 0) json.key("signal").value(static_cast<std::uint32_t>(signal));
+  });
 }
 
 // Whether the command should still be started. While the terminal has the job stopped, it is not.
 bool Guard::is_wanted() {
   for (;;) {
-    if (!answer(bell_)) {
-      end(Outcome::cancelled, 0);
-      return false;
-    }
-    if (const int signal = ending_signal(page_, caller_)) {
-      end(Outcome::cancelled, signal);
+    const bool supervisor_lives = answer(bell_);
+    const int signal = ending_signal(page_, caller_);
+    if (!supervisor_lives || signal != 0) {
+      cancel(supervisor_lives ? signal : 0);
       return false;
     }
     if (!page_.is_paused.load(std::memory_order_acquire)) return true;
@@ -331,15 +297,18 @@ bool Guard::start() {
   child_events_ = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   const bool ready = child_events_ >= 0 && timer_.open();
   StartedCommand started{-1, errno};
-  if (ready) started = start_command(plan_.command, environment_for(plan_, lease_), caller_, page_.start);
+  const Bonds bonds{plan_.close ? -1 : leash_, caller_.tag.limits};
+  if (ready) started = start_command(plan_.command, environment_for(plan_, lease_), caller_, bonds, page_.start);
   if (started.error != 0) {
     explain_failed_start(started.error);
     return false;
   }
   rename();
   command_ = started.process;
+  events_.emit("started", [this](JsonWriter& json) { json.key("pid").value(static_cast<std::uint32_t>(command_)); });
   if (plan_.ttl.count() > 0) {
     lease_.on_jeopardy([this](std::chrono::nanoseconds left) {
+      events_.emit("jeopardy", [left](JsonWriter& json) { json.key("remaining_s").value(seconds_of(left)); });
       tell("JEOPARDY: " + quoted_name() + " was not renewed in time and ends in " + duration_text(left));
     });
   }
@@ -347,7 +316,8 @@ bool Guard::start() {
 }
 
 void Guard::explain_failed_start(int error) {
-  tell("cannot start " + shell_word(plan_.command[0]) + ": " + std::strerror(error));
+  tell("cannot start " + shell_word(clipped(plan_.command[0])) + ": " + std::strerror(error));
+  events_.emit("not_started", [error](JsonWriter& json) { json.key("error").value(std::strerror(error)); });
   end(Outcome::not_started, error);
 }
 
@@ -363,6 +333,7 @@ void Guard::watch_over_tree() {
     take_signals();
     watch_for_loss(boottime_ns());
     look_at_lease(boottime_ns());
+    look_at_max(boottime_ns());
     kill_when_due(boottime_ns());
     sleep();
   }
@@ -372,14 +343,13 @@ void Guard::watch_over_tree() {
 bool Guard::reap() {
   for (;;) {
     // Read before the look: a stop that it finds is not older.
-    const std::uint64_t not_before_ns = clock_ns(CLOCK_MONOTONIC);
+    const std::uint64_t not_before_ns = monotonic_ns();
     siginfo_t change{};
     if (waitid(P_ALL, 0, &change, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) != 0) return errno == EINTR;
     if (change.si_pid == 0) return true;
     if (change.si_pid != command_) continue;
     if (change.si_code == CLD_STOPPED) {
-      page_.stopped_ns.store(not_before_ns, std::memory_order_release);
-      ring(bell_);
+      note_stop(not_before_ns);
     } else if (change.si_code == CLD_CONTINUED) {
       page_.stopped_ns.store(0, std::memory_order_release);
     } else {
@@ -388,17 +358,29 @@ bool Guard::reap() {
   }
 }
 
+void Guard::note_stop(std::uint64_t not_before_ns) {
+  // Before the stop itself is known: at a terminal the supervisor then stops, too.
+  if (plan_.verbose) {
+    tell("the command was stopped; " + quoted_name() + " stays held" +
+         (plan_.ttl.count() == 0 ? ""
+          : plan_.renew          ? ", and is renewed"
+                                 : " for " + duration_text(lease_.remaining())));
+  }
+  page_.stopped_ns.store(not_before_ns, std::memory_order_release);
+  ring(bell_);
+}
+
 void Guard::note_end(const siginfo_t& change) {
   command_ = 0;
   const int core = change.si_code == CLD_DUMPED ? 0x80 : 0;
   const int status = change.si_code == CLD_EXITED ? change.si_status << 8 : change.si_status | core;
   // Where vfork(2) is played by fork(2) (emulators, sanitizers), a failed start shows as late as this.
   const int start_error = page_.start.error;
-  if (start_error != 0) {
-    explain_failed_start(start_error);
-  } else if (kill_at_ns_ == never) {
-    end(Outcome::ended, status);
-  }
+  if (start_error != 0) return explain_failed_start(start_error);
+  events_.emit("ended", [&change](JsonWriter& json) {
+    json.key(change.si_code == CLD_EXITED ? "exit" : "signal").value(static_cast<std::uint32_t>(change.si_status));
+  });
+  if (kill_at_ns_ == never) end(Outcome::ended, status);
 }
 
 void Guard::take_signals() {
@@ -432,27 +414,67 @@ void Guard::look_at_lease(std::uint64_t now_ns) {
   if (loss_told_) return;
   const LeaseState state = lease_.state();
   const std::uint64_t left_ns = count_of(lease_.remaining());
-  const std::uint64_t margin_ns = count_of(plan_.margin);
+  const std::uint64_t margin_ns = count_of(plan_.ttl_margin);
   const std::uint64_t warning_ns = margin_ns + count_of(plan_.kill_after);
   if (state == LeaseState::held && (plan_.ttl.count() == 0 || left_ns > warning_ns)) {
     if (plan_.ttl.count() > 0) wake_at_ns_ = std::min(wake_at_ns_, now_ns + left_ns - warning_ns);
     return;
   }
-  loss_told_ = true;
   if (state == LeaseState::held) {
-    tell("LOST: " + quoted_name() + " ends in " + duration_text(lease_.remaining()) + "; ending the command and all it has started");
-    begin_end(Outcome::lost, 0, left_ns > margin_ns ? left_ns - margin_ns : 0);
+    lose("deadline", " ends in " + duration_text(nanoseconds_of(left_ns)) + "; ending the command and all it has started",
+         left_ns > margin_ns ? left_ns - margin_ns : 0);
   } else {
-    tell("LOST: " + quoted_name() + ", token " + std::to_string(lease_.token()) +
-         (state == LeaseState::expired ? ", its time is up" : ", was taken away (`tenure break`)") +
-         "; killing the command and all it has started");
-    begin_end(Outcome::lost, 0, 0);
+    const bool expired = state == LeaseState::expired;
+    lose(expired ? "expired" : "taken",
+         ", token " + std::to_string(lease_.token()) + (expired ? ", its time is up" : ", was taken away (`tenure break`)") +
+             "; killing the command and all it has started",
+         0);
+  }
+}
+
+void Guard::lose(std::string_view why, const std::string& text, std::uint64_t grace_ns) {
+  loss_told_ = true;
+  events_.emit("lost", [&](JsonWriter& json) {
+    json.key("why").value(why);
+    json.key("token").token(lease_.token());
+    json.key("remaining_s").value(seconds_of(lease_.remaining()));
+  });
+  tell("LOST: " + quoted_name() + text);
+  begin_end(Outcome::lost, 0, grace_ns);
+}
+
+// The same rule for the end of what --max allows; but then the hold itself is sound, and is let go in order.
+void Guard::look_at_max(std::uint64_t now_ns) {
+  if (plan_.hold_max.count() == 0 || max_told_) return;
+  const std::uint64_t kill_at_ns = granted_ns_ + count_of(plan_.hold_max - plan_.max_margin);
+  const std::uint64_t warn_at_ns = kill_at_ns - count_of(plan_.kill_after);
+  if (now_ns < warn_at_ns) {
+    wake_at_ns_ = std::min(wake_at_ns_, warn_at_ns);
+    return;
+  }
+  max_told_ = true;
+  if (kill_at_ns_ == never) {
+    tell("its time (--max) is up: " + quoted_name() + " was to be held for " + duration_text(plan_.hold_max) +
+         " at most; ending the command and all it has started");
+  }
+  begin_end(Outcome::overdue, 0, kill_at_ns > now_ns ? kill_at_ns - now_ns : 0);
+}
+
+// Of status-fd's "ending".
+std::string_view reason_of(Outcome why) {
+  switch (why) {
+    case Outcome::lost: return "lost";
+    case Outcome::overdue: return "max";
+    case Outcome::terminated: return "signal";
+    case Outcome::cancelled: return "supervisor_killed";
+    default: return "command_ended";
   }
 }
 
 // The first reason gives the exit status, but for a loss, which outranks all; the shortest grace counts.
 void Guard::begin_end(Outcome why, int detail, std::uint64_t grace_ns) {
   const bool first = kill_at_ns_ == never;
+  if (first) events_.emit("ending", [why](JsonWriter& json) { json.key("why").value(reason_of(why)); });
   kill_at_ns_ = std::min(kill_at_ns_, boottime_ns() + grace_ns);
   if ((first && why != Outcome::ended) || why == Outcome::lost) end(why, detail);
   if (!first || grace_ns == 0) return;
@@ -481,9 +503,11 @@ void Guard::tell_survivors(const std::vector<pid_t>& refused) {
 }
 
 void Guard::sleep() {
-  std::array<pollfd, 4> events{pollfd{supervisor_lives_ ? bell_ : -1, POLLIN, 0}, pollfd{child_events_, POLLIN, 0},
-                               pollfd{timer_.descriptor_for(wake_at_ns_), POLLIN, 0}, pollfd{loss_told_ ? -1 : loss_event_, POLLIN, 0}};
+  std::array<pollfd, 5> events{pollfd{supervisor_lives_ ? bell_ : -1, POLLIN, 0}, pollfd{child_events_, POLLIN, 0},
+                               pollfd{timer_.descriptor_for(wake_at_ns_), POLLIN, 0}, pollfd{loss_told_ ? -1 : loss_event_, POLLIN, 0},
+                               pollfd{events_.backlog_descriptor(), POLLOUT, 0}};
   poll(events.data(), events.size(), -1);
+  if (events[4].revents != 0) events_.flush();
   std::array<signalfd_siginfo, 8> seen{};
   while (read(child_events_, seen.data(), sizeof seen) > 0) {
   }
@@ -491,11 +515,11 @@ void Guard::sleep() {
 
 }  // namespace
 
-void run_guard(const RunPlan& plan, const Caller& caller, StatusPage& page, int bell, ArgumentArea area) {
+void run_guard(const RunPlan& plan, const Caller& caller, StatusPage& page, EventStream& events, int bell, ArgumentArea area) {
   setpgid(0, 0);
   prctl(PR_SET_NAME, guard_name, 0, 0, 0);
   adopt_orphans();
-  Guard(plan, caller, page, bell, area).run();
+  Guard(plan, caller, page, events, bell, area).run();
   page.is_settled.store(true, std::memory_order_release);
   _exit(exit_ok);
 }

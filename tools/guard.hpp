@@ -6,6 +6,7 @@
 // the others are the library's and, while it waits for the name, one that listens to the bell.
 #pragma once
 
+#include "tools/event_stream.hpp"
 #include "tools/run_plan.hpp"
 #include "tools/status_page.hpp"
 
@@ -18,6 +19,6 @@ struct ArgumentArea {
 };
 
 // Runs in the child that the supervisor forked, and ends it. `bell` is the guard's end.
-[[noreturn]] void run_guard(const RunPlan& plan, const Caller& caller, StatusPage& page, int bell, ArgumentArea area);
+[[noreturn]] void run_guard(const RunPlan& plan, const Caller& caller, StatusPage& page, EventStream& events, int bell, ArgumentArea area);
 
 }  // namespace tenure::tools

@@ -73,9 +73,10 @@ const Command init_command{
     "init",
     "[--space NAME|DIR] [options]",
     "makes a space, say one for a group, or one with room for more names",
-    "Not needed for a user's own space, which is made on first use. A space for a group lies in a directory that all of its members "
-    "name.\n",
+    "Not needed for a user's own space, which is made on first use. A space for a group lies in a\n"
+    "directory that all of its members name.\n",
     specs,
+    "  tenure init --space /srv/team/locks --group team\n",
     run,
 };
 

@@ -105,6 +105,7 @@ const Command ls_command{
     "lists the names that are held or waited for",
     "PATTERN is one of the shell, as 'backups/*'; here * matches a slash, too.\n",
     specs,
+    "  tenure ls 'backups/*'\n  tenure ls --all --json\n",
     run,
 };
 

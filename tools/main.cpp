@@ -1,11 +1,8 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 
 #include <tenure/version.hpp>
 
+#include "tools/caller_files.hpp"
 #include "tools/command.hpp"
 #include "tools/exit_status.hpp"
 #include "tools/text.hpp"
@@ -13,7 +10,8 @@
 namespace tenure::tools {
 namespace {
 
-constexpr std::array commands{&run_command, &ls_command, &show_command, &break_command_entry, &rm_command, &doctor_command, &init_command};
+constexpr std::array commands{&run_command,  &hold_command,        &check_command, &wait_command,   &ls_command,
+                              &show_command, &break_command_entry, &rm_command,    &doctor_command, &init_command};
 
 const Command* find_command(std::string_view name) {
   for (const Command* command : commands) {
@@ -53,14 +51,6 @@ int help(std::span<char*> arguments) {
   return unknown_command(arguments[0]);
 }
 
-// A descriptor 0 to 2 that is closed would be taken by the next file that is opened, and written to. The command finds it closed again.
-void fill_standard_descriptors() {
-  for (int descriptor = 0; descriptor <= 2; ++descriptor) {
-    // The lowest free number is this one: those below are open by now.
-    if (fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) static_cast<void>(open("/dev/null", O_RDWR | O_CLOEXEC));
-  }
-}
-
 int dispatch(std::span<char*> arguments) {
   if (arguments.size() < 2) {
     complain("which command? see: tenure help");
@@ -79,6 +69,7 @@ int print_help(const Command& command) {
   std::string text = "tenure " + std::string(command.name) + " " + std::string(command.arguments) + "\n\n";
   text += command.details;
   (text += '\n') += options_help(command.options);
+  if (!command.examples.empty()) (text += "Examples:\n") += command.examples;
   return print(text) ? exit_ok : exit_system;
 }
 

@@ -1,7 +1,8 @@
 // The options of a command: one table says what is accepted, what is read, and what --help prints.
 #pragma once
 
-#include <initializer_list>
+#include <array>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,11 +11,20 @@
 namespace tenure::tools {
 
 struct OptionSpec {
-  int key;                 // what Option::key is
+  int key = 0;             // what Option::key is
   std::string_view names;  // "-w --wait --timeout"
   std::string_view value;  // what --help calls the value; empty: the option is a flag
   std::string_view help;   // one line; empty: not listed
 };
+
+// Both tables, one behind the other.
+template <std::size_t m, std::size_t n>
+constexpr std::array<OptionSpec, m + n> joined(const std::array<OptionSpec, m>& first, const std::array<OptionSpec, n>& second) {
+  std::array<OptionSpec, m + n> both{};
+  for (std::size_t i = 0; i < m; ++i) both[i] = first[i];
+  for (std::size_t i = 0; i < n; ++i) both[m + i] = second[i];
+  return both;
+}
 
 struct Option {
   int key;

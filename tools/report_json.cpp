@@ -1,32 +1,15 @@
 #include "tools/report_json.hpp"
 
 #include "tools/space_access.hpp"
+#include "tools/text.hpp"
 
 namespace tenure::tools {
 namespace {
-
-double seconds_of(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 std::string_view state_of(const NameReport& name) {
   if (!name.held) return "free";
   if (!name.holder.alive) return "died";
   return name.holder.expired ? "expired" : "held";
-}
-
-void write_holder(JsonWriter& json, const HolderReport& holder) {
-  json.open_object();
-  json.key("token").token(holder.token);
-  json.key("pid").value(pid_to_show(holder.pid, holder.in_this_pid_namespace));
-  json.key("session_pid").value(holder.pid);
-  json.key("in_this_pid_namespace").value(holder.in_this_pid_namespace);
-  json.key("uid").value(holder.uid);
-  json.key("command").value(holder.command);
-  json.key("label").value(holder.label);
-  json.key("contract").value(holder.leased ? "leased" : "strict");
-  if (holder.leased) json.key("remaining_s").value(seconds_of(holder.remaining));
-  json.key("held_s");
-  holder.held_for.count() > 0 ? json.value(seconds_of(holder.held_for)) : json.null();
-  json.close_object();
 }
 
 void write_waiter(JsonWriter& json, const WaiterReport& waiter) {
@@ -42,6 +25,23 @@ void write_waiter(JsonWriter& json, const WaiterReport& waiter) {
 }
 
 }  // namespace
+
+void write_holder(JsonWriter& json, const HolderReport& holder) {
+  json.open_object();
+  json.key("token").token(holder.token);
+  json.key("pid").value(pid_to_show(holder.pid, holder.in_this_pid_namespace));
+  json.key("session_pid").value(holder.pid);
+  json.key("in_this_pid_namespace").value(holder.in_this_pid_namespace);
+  json.key("uid").value(holder.uid);
+  json.key("host").value(host_name());
+  json.key("command").value(holder.command);
+  json.key("label").value(holder.label);
+  json.key("contract").value(holder.leased ? "leased" : "strict");
+  if (holder.leased) json.key("remaining_s").value(seconds_of(holder.remaining));
+  json.key("held_s");
+  holder.held_for.count() > 0 ? json.value(seconds_of(holder.held_for)) : json.null();
+  json.close_object();
+}
 
 void write_name(JsonWriter& json, const NameReport& name) {
   json.open_object();

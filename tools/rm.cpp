@@ -51,6 +51,7 @@ const Command rm_command{
     "takes a free NAME out of the table",
     "Never needed: a full table makes room by itself. The tokens of a name that comes back go on growing.\n",
     specs,
+    "  tenure rm backups/orders\n",
     run,
 };
 

@@ -6,28 +6,21 @@
 #include <csignal>
 
 #include <chrono>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "tools/exit_status.hpp"
+#include "ipc/run_tag.hpp"
+#include "tools/hold_plan.hpp"
 
 namespace tenure::tools {
 
-struct RunPlan {
-  std::string name;
-  std::vector<std::string> command;  // not empty
-  std::string space;                 // as Space::Options::name; a path is absolute
-  std::string label;
-  std::optional<std::chrono::nanoseconds> wait;  // none: for as long as it takes; zero: not at all
-  std::chrono::nanoseconds ttl{0};               // zero: the strict contract
-  bool renew = true;
+struct RunPlan : HoldPlan {
+  std::vector<std::string> command;        // not empty
+  bool close = false;                      // the command inherits no descriptor of ours
   std::chrono::nanoseconds kill_after{0};  // from SIGTERM to SIGKILL
-  std::chrono::nanoseconds margin{0};      // leased: SIGKILL comes this long before the deadline
-  int conflict_status = exit_no;
-  int lost_status = exit_lost;
-  bool verbose = false;
-  bool quiet = false;
+  // SIGKILL comes this long before the end: of a lease, and of what --max allows.
+  std::chrono::nanoseconds ttl_margin{0};
+  std::chrono::nanoseconds max_margin{0};
 };
 
 // The process that the caller started, as it was.
@@ -38,6 +31,7 @@ struct Caller {
   sigset_t ignored;
   bool has_terminal;   // a controlling one, with job control
   bool leads_session;  // the kernel tells only this process that the terminal has hung up
+  ipc::RunTag tag;     // for the tree of this run
 };
 
 }  // namespace tenure::tools

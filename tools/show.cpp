@@ -1,5 +1,4 @@
 #include <array>
-#include <ctime>
 
 #include "tools/command.hpp"
 #include "tools/exit_status.hpp"
@@ -14,17 +13,9 @@ constexpr std::array specs{space_option, json_option, help_option};
 
 using Rows = std::vector<std::vector<std::string>>;
 
-std::string moment_text(std::chrono::nanoseconds ago) {
-  const std::time_t moment = std::time(nullptr) - std::chrono::duration_cast<std::chrono::seconds>(ago).count();
-  std::tm parts{};
-  std::array<char, 64> text{};
-  if (localtime_r(&moment, &parts) == nullptr) return {};
-  text[std::strftime(text.data(), text.size() - 1, "%Y-%m-%d %H:%M:%S", &parts)] = '\0';
-  return text.data();
-}
-
 void add_holder(Rows& rows, const HolderReport& holder) {
-  rows.push_back({"  holder", process_text(holder.pid, holder.in_this_pid_namespace, holder.uid, holder.command)});
+  rows.push_back(
+      {"  holder", process_text(holder.pid, holder.in_this_pid_namespace, holder.uid, holder.command) + " on " + clean(host_name())});
   if (!holder.label.empty()) rows.push_back({"  label", clean(holder.label)});
   if (holder.held_for.count() > 0) {
     rows.push_back({"  since", moment_text(holder.held_for) + ", for " + duration_text(holder.held_for)});
@@ -109,6 +100,7 @@ const Command show_command{
     "says who holds NAME, since when, who waits, and how to break it",
     "A picture of a moment. A holder that is dead is shown until the next one comes.\n",
     specs,
+    "  tenure show backups/orders\n  tenure show --json backups/orders\n",
     run,
 };
 

@@ -94,15 +94,19 @@ std::string process_text(std::uint32_t pid, bool in_this_pid_namespace, std::uin
 }
 
 std::string holder_text(const HolderReport& holder) {
-  std::string text = process_text(holder.pid, holder.in_this_pid_namespace, holder.uid, holder.command);
+  std::string text = process_text(holder.pid, holder.in_this_pid_namespace, holder.uid, holder.command) + " on " + clean(host_name());
   if (!holder.label.empty()) text += ", " + quoted(holder.label);
-  if (holder.held_for.count() > 0) text += ", for " + duration_text(holder.held_for);
+  if (holder.held_for.count() > 0) {
+    text += ", since " + moment_text(holder.held_for) + " (" + duration_text(holder.held_for) + ")";
+  }
   text += ", token " + std::to_string(holder.token);
   if (!holder.alive) return text + "; it died, and the next one takes over at once";
   if (holder.expired) return text + "; its time is up";
   if (holder.leased) text += ", " + duration_text(holder.remaining) + " left";
   return text;
 }
+
+bool is_held_now(const NameReport& report) { return report.held && report.holder.alive && !report.holder.expired; }
 
 std::string space_argument(const std::string& space) { return space == "default" ? std::string() : " --space " + shell_word(space); }
 

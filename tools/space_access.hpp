@@ -28,6 +28,9 @@ namespace tenure::tools {
 [[nodiscard]] std::string process_text(std::uint32_t pid, bool in_this_pid_namespace, std::uint32_t user, const std::string& command);
 [[nodiscard]] std::string holder_text(const HolderReport& holder);
 
+// Whether somebody has the name at this moment: not whoever has died, nor whoever is past the deadline.
+[[nodiscard]] bool is_held_now(const NameReport& report);
+
 // The command that breaks exactly this hold.
 [[nodiscard]] std::string break_command(const std::string& space, std::string_view name, Token token);
 
@@ -38,8 +41,7 @@ namespace tenure::tools {
 inline constexpr int space_key = 1000;
 inline constexpr int json_key = 1001;
 inline constexpr int help_key = 1002;
-inline constexpr OptionSpec space_option{space_key, "--space", "NAME",
-                                         "another space than TENURE_SPACE or the default: a name, or a directory"};
+inline constexpr OptionSpec space_option{space_key, "--space", "NAME", "not TENURE_SPACE or the default, but that name or directory"};
 inline constexpr OptionSpec json_option{json_key, "--json", "", "for programs; tokens are strings"};
 inline constexpr OptionSpec help_option{help_key, "-h --help", "", "this text"};
 

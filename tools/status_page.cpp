@@ -2,8 +2,10 @@
 
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <cerrno>
+#include <cstring>
 #include <mutex>
 #include <new>
 
@@ -26,13 +28,52 @@ void ring(int bell) {
   static_cast<void>(send(bell, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
-bool answer(int bell) {
+namespace {
+
+struct Message {
   std::array<char, 256> rings{};
+  iovec part{rings.data(), rings.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  Message() {
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+  }
+};
+
+void take_gift(Message& message, ipc::Descriptor& gift) {
+  for (cmsghdr* at = CMSG_FIRSTHDR(&message.header); at != nullptr; at = CMSG_NXTHDR(&message.header, at)) {
+    if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS) continue;
+    int descriptor = -1;
+    std::memcpy(&descriptor, CMSG_DATA(at), sizeof descriptor);
+    gift = ipc::Descriptor(descriptor);
+  }
+}
+
+}  // namespace
+
+bool answer(int bell, ipc::Descriptor* gift) {
   for (;;) {
-    const ssize_t count = recv(bell, rings.data(), rings.size(), MSG_DONTWAIT);
+    Message message;
+    if (gift == nullptr) message.header.msg_controllen = 0;
+    const ssize_t count = recvmsg(bell, &message.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (count > 0 && gift != nullptr) take_gift(message, *gift);
     if (count > 0 || (count < 0 && errno == EINTR)) continue;
     return count < 0 && errno == EAGAIN;
   }
+}
+
+bool give(int bell, int descriptor) {
+  Message message;
+  message.part.iov_len = 1;
+  cmsghdr* control = CMSG_FIRSTHDR(&message.header);
+  control->cmsg_level = SOL_SOCKET;
+  control->cmsg_type = SCM_RIGHTS;
+  control->cmsg_len = CMSG_LEN(sizeof descriptor);
+  std::memcpy(CMSG_DATA(control), &descriptor, sizeof descriptor);
+  return sendmsg(bell, &message.header, MSG_NOSIGNAL) == 1;
 }
 
 void say(StatusPage& page, int bell, std::string_view text) {
@@ -40,13 +81,25 @@ void say(StatusPage& page, int bell, std::string_view text) {
   {
     const std::lock_guard lock(mutex);
     // Relaxed: under the mutex. The store releases the text to the supervisor's acquiring load.
-    const std::uint32_t end = page.text_end.load(std::memory_order_relaxed);
-    if (text.size() + 1 > StatusPage::text_bytes - end) return;
-    text.copy(page.text.data() + end, text.size());
-    page.text[end + text.size()] = '\n';
-    page.text_end.store(static_cast<std::uint32_t>(end + text.size() + 1), std::memory_order_release);
+    std::uint64_t end = page.text_end.load(std::memory_order_relaxed);
+    // Acquire: what was taken has been read.
+    const std::uint64_t used = end - page.text_taken.load(std::memory_order_acquire);
+    if (text.size() + 1 > StatusPage::text_bytes - used) return;
+    for (const char c : text) page.text[end++ % StatusPage::text_bytes] = c;
+    page.text[end++ % StatusPage::text_bytes] = '\n';
+    page.text_end.store(end, std::memory_order_release);
   }
   ring(bell);
+}
+
+std::string take_text(StatusPage& page) {
+  const std::uint64_t end = page.text_end.load(std::memory_order_acquire);
+  std::string text;
+  for (std::uint64_t at = page.text_taken.load(std::memory_order_relaxed); at < end; ++at) {
+    text += page.text[at % StatusPage::text_bytes];
+  }
+  page.text_taken.store(end, std::memory_order_release);
+  return text;
 }
 
 }  // namespace tenure::tools

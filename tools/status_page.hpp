@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "ipc/descriptor.hpp"
 #include "tools/command_start.hpp"
 
 namespace tenure::tools {
@@ -21,11 +22,12 @@ enum class Outcome : std::uint32_t {
   cancelled,    // while it waited for the name [the signal; 0: the supervisor died]
   conflict,     // somebody has the name, or had it for too long
   lost,         // the lease, while the command ran
+  overdue,      // the time that --max allows is up
   refused,      // [exit status]
 };
 
 struct StatusPage {
-  static constexpr std::size_t text_bytes = 12'000;
+  static constexpr std::size_t text_bytes = 8192;
 
   // Written by the supervisor. Signals are bits, as the kernel's own pending ones: signal n is bit n - 1.
   std::atomic<std::uint64_t> signals{0};           // for the command; or to cancel the wait
@@ -37,8 +39,10 @@ struct StatusPage {
   std::atomic<std::uint64_t> stopped_ns{0};  // not after this time of CLOCK_MONOTONIC the command stopped; 0: it runs
   std::atomic<Outcome> outcome{Outcome::none};
   std::atomic<std::int32_t> detail{0};
-  std::atomic<bool> is_settled{false};     // the tree is gone, the name released, outcome and detail final
-  std::atomic<std::uint32_t> text_end{0};  // of what people are to read on standard error; only grows
+  std::atomic<bool> is_settled{false};  // the tree is gone, the name released, outcome and detail final
+  // What people are to read on standard error, in a ring: byte i lies at i modulo its size.
+  std::atomic<std::uint64_t> text_end{0};
+  std::atomic<std::uint64_t> text_taken{0};  // written by the supervisor
   std::array<char, text_bytes> text{};
 };
 static_assert(std::atomic<Outcome>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
@@ -56,10 +60,15 @@ struct BellPair {
 [[nodiscard]] bool make_bells(BellPair& bells);
 
 void ring(int bell);
-// Takes the rings; false: the process at the other end is gone.
-[[nodiscard]] bool answer(int bell);
+// Takes the rings; false: the process at the other end is gone. `gift` takes a descriptor that came with one, if it is not null.
+[[nodiscard]] bool answer(int bell, ipc::Descriptor* gift = nullptr);
+// Rings, and gives the process at the other end a descriptor. False: errno says why.
+[[nodiscard]] bool give(int bell, int descriptor);
 
 // For the guard, any thread: has the supervisor say it. What finds no room is dropped.
 void say(StatusPage& page, int bell, std::string_view text);
+
+// For the supervisor: what has been said since.
+[[nodiscard]] std::string take_text(StatusPage& page);
 
 }  // namespace tenure::tools

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +13,8 @@
 #include <cstring>
 #include <ctime>
 
+#include "tools/signals.hpp"
+#include "ipc/tree_scan.hpp"
 #include "tools/status_page.hpp"
 #include "tools/text.hpp"
 #include "tools/tree.hpp"
@@ -37,15 +38,10 @@ std::uint64_t monotonic_ns() {
 
 // Notes the caller's signals, and blocks all of them.
 Caller describe_caller() {
-  Caller caller{getpid(), getpgrp(), {}, {}, has_controlling_terminal(), getsid(0) == getpid()};
+  Caller caller{getpid(), getpgrp(), {}, ignored_signals(), has_controlling_terminal(), getsid(0) == getpid(), ipc::new_run_tag()};
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &caller.mask);
-  sigemptyset(&caller.ignored);
-  for (int signal = 1; signal < NSIG; ++signal) {
-    struct sigaction action{};
-    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) sigaddset(&caller.ignored, signal);
-  }
   // Ignored, it would keep wait(2) from saying anything.
   signal(SIGCHLD, SIG_DFL);
   return caller;
@@ -53,7 +49,8 @@ Caller describe_caller() {
 
 class Supervisor {
  public:
-  Supervisor(const RunPlan& plan, ArgumentArea area) : plan_(plan), area_(area), caller_(describe_caller()) {}
+  Supervisor(const RunPlan& plan, EventStream& events, ArgumentArea area)
+      : plan_(plan), events_(events), area_(area), caller_(describe_caller()) {}
 
   int run() {
     if (!start_guard()) {
@@ -65,7 +62,7 @@ class Supervisor {
       poll(events.data(), events.size(), -1);
       take_signals();
       // A dead guard is noticed by its end as a child; then the bell has nothing more to say.
-      if (!answer(bell_)) bell_ = -1;
+      if (!answer(bell_, &leash_)) bell_ = -1;
       tell();
       follow_stop();
     }
@@ -85,18 +82,21 @@ class Supervisor {
   int status();
   int end_by_signal(int signal);
   int end_tree();
+  [[nodiscard]] std::vector<pid_t> carriers() const;
+  [[nodiscard]] bool is_left() const;
 
   const RunPlan& plan_;
+  EventStream& events_;  // for the guard, and for this process when there is none any more
   ArgumentArea area_;
   Caller caller_;
   StatusPage* page_ = nullptr;
   int bell_ = -1;
+  ipc::Descriptor leash_;  // from the guard: open here, the name stays held when the guard is killed, until the tree is gone
   int signals_ = -1;
   pid_t guard_ = 0;
   std::vector<pid_t> older_children_;  // of whoever turned into this program by exec; none of our business
   std::uint64_t continued_ns_ = 0;     // when SIGCONT was last seen
   std::uint64_t followed_ns_ = 0;      // the stop of the command that was last followed
-  std::uint32_t told_ = 0;             // bytes of the page's text
 };
 
 bool Supervisor::start_guard() {
@@ -116,7 +116,7 @@ bool Supervisor::start_guard() {
     // Open here, the supervisor's end would hide its death.
     close(bells.supervisor);
     close(signals_);
-    run_guard(plan_, caller_, *page_, bells.guard, area_);
+    run_guard(plan_, caller_, *page_, events_, bells.guard, area_);
   }
   close(bells.guard);
   return guard_ > 0;
@@ -167,7 +167,9 @@ void Supervisor::follow_stop() {
   if (!caller_.has_terminal || stopped_ns == 0 || stopped_ns == followed_ns_) return;
   followed_ns_ = stopped_ns;
   // Continued since then, and the command with it: to stop now would be to stop again.
-  if (continued_ns_ < stopped_ns) pause();
+  if (continued_ns_ >= stopped_ns) return;
+  tell();
+  pause();
 }
 
 void Supervisor::pause() {
@@ -178,10 +180,7 @@ void Supervisor::pause() {
 }
 
 void Supervisor::tell() {
-  const std::uint32_t end = std::min<std::uint32_t>(page_->text_end.load(std::memory_order_acquire), StatusPage::text_bytes);
-  if (end <= told_) return;
-  complain(std::string_view(page_->text.data() + told_, end - told_));
-  told_ = end;
+  if (const std::string text = take_text(*page_); !text.empty()) complain(text);
 }
 
 int Supervisor::status() {
@@ -192,51 +191,49 @@ int Supervisor::status() {
     case Outcome::terminated:
     case Outcome::cancelled: return detail == 0 ? exit_system : end_by_signal(detail);
     case Outcome::conflict: return plan_.conflict_status;
-    case Outcome::lost: return plan_.lost_status;
+    case Outcome::lost:
+    case Outcome::overdue: return plan_.lost_status;
     case Outcome::refused: return detail;
     case Outcome::none: break;
   }
   return exit_system;
 }
 
-// A shell ends its script when a command dies of Ctrl-C, and goes on after one that exits with 130.
 int Supervisor::end_by_signal(int number) {
-  if (caller_.has_terminal) {
-    const rlimit no_core{0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    signal(number, SIG_DFL);
-    sigset_t only;
-    sigemptyset(&only);
-    sigaddset(&only, number);
-    raise(number);
-    sigprocmask(SIG_UNBLOCK, &only, nullptr);
-  }
+  if (caller_.has_terminal) die_of(number);
   return exit_signal_base + number;
 }
 
-// The guard was killed. Its descendants have become this process's children.
+// The guard was killed. Its descendants have become this process's children, unless it had children of its own before and is no subreaper;
+// then their tag tells which they are.
 int Supervisor::end_tree() {
-  const bool sees_all = older_children_.empty();
-  complain("the guard of " + quoted(plan_.name) + " was killed; killing the command" +
-           (sees_all ? " and all it has started" : "; what it has started may still run, as this process had children of its own before"));
-  for (int pause_ms = 1;; pause_ms = std::min(2 * pause_ms, kill_pause_max_ms)) {
-    for (int result = 0; result == 0;) {
-      siginfo_t change{};
-      result = waitid(P_ALL, 0, &change, WEXITED | WNOHANG);
-      if (result == 0 && change.si_pid == 0) break;
-      if (result != 0 && errno == ECHILD) return exit_system;
-    }
-    const std::vector<pid_t> left = direct_children();
-    if (std::ranges::all_of(left, [this](pid_t child) { return std::ranges::find(older_children_, child) != older_children_.end(); })) {
-      return exit_system;
-    }
+  events_.emit("ending", [](JsonWriter& json) { json.key("why").value("guard_killed"); });
+  complain("the guard of " + quoted(plan_.name) + " was killed; killing the command and all it has started");
+  for (int pause_ms = 1; is_left(); pause_ms = std::min(2 * pause_ms, kill_pause_max_ms)) {
     signal_tree(SIGKILL, older_children_);
+    const auto belongs = [this](pid_t process) { return ipc::carries_any(process, {&caller_.tag.tag, 1}); };
+    for (const pid_t process : carriers()) signal_if(process, SIGKILL, belongs);
     poll(nullptr, 0, pause_ms);
   }
+  return exit_system;
+}
+
+std::vector<pid_t> Supervisor::carriers() const {
+  return caller_.tag.tag == 0 ? std::vector<pid_t>() : ipc::carriers_of({&caller_.tag.tag, 1});
+}
+
+// Whether anything of the tree is left. Takes the dead.
+bool Supervisor::is_left() const {
+  for (;;) {
+    siginfo_t change{};
+    if (waitid(P_ALL, 0, &change, WEXITED | WNOHANG) != 0 || change.si_pid == 0) break;
+  }
+  const auto is_older = [this](pid_t child) { return std::ranges::find(older_children_, child) != older_children_.end(); };
+  return !std::ranges::all_of(direct_children(), is_older) || !carriers().empty();
 }
 
 }  // namespace
 
-int supervise(const RunPlan& plan, ArgumentArea area) { return Supervisor(plan, area).run(); }
+int supervise(const RunPlan& plan, EventStream& events, ArgumentArea area) { return Supervisor(plan, events, area).run(); }
 
 }  // namespace tenure::tools

@@ -8,6 +8,6 @@
 namespace tenure::tools {
 
 // Returns the exit status of the program, or ends it by the signal that ended the command.
-[[nodiscard]] int supervise(const RunPlan& plan, ArgumentArea area);
+[[nodiscard]] int supervise(const RunPlan& plan, EventStream& events, ArgumentArea area);
 
 }  // namespace tenure::tools

@@ -9,11 +9,13 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <ctime>
 
 namespace tenure::tools {
 namespace {
 
 constexpr std::chrono::nanoseconds duration_max = std::chrono::hours(24) * 3653;
+constexpr std::size_t shown_bytes_max = 400;
 constexpr int complaint_patience_ms = 100;
 
 bool is_fit_to_show(std::uint32_t character) {
@@ -110,9 +112,17 @@ std::string clean(std::string_view text) {
   return result;
 }
 
+std::string clipped(std::string_view text) {
+  if (text.size() <= shown_bytes_max) return std::string(text);
+  // Not in the middle of a character.
+  std::size_t end = shown_bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(text.substr(0, end)) + "...";
+}
+
 std::string quoted(std::string_view text) {
   std::string result(1, '"');
-  return (result += clean(text)) += '"';
+  return (result += clean(clipped(text))) += '"';
 }
 
 std::string shell_word(std::string_view text) {
@@ -168,6 +178,23 @@ std::string duration_text(std::chrono::nanoseconds duration) {
   if (seconds < 86400) return two_units(seconds / 60, 60, "h", "min");
   return two_units(seconds / 3600, 24, "d", "h");
 }
+
+std::string moment_text(std::chrono::nanoseconds ago) {
+  using std::chrono::system_clock;
+  const std::time_t moment = system_clock::to_time_t(system_clock::now() - std::chrono::duration_cast<system_clock::duration>(ago));
+  std::tm parts{};
+  std::array<char, 64> text{};
+  if (localtime_r(&moment, &parts) == nullptr) return {};
+  text[std::strftime(text.data(), text.size() - 1, "%Y-%m-%d %H:%M:%S", &parts)] = '\0';
+  return text.data();
+}
+
+std::string host_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+std::string before_text(std::size_t count) { return std::to_string(count) + (count == 1 ? " stands" : " stand") + " before this one"; }
 
 std::string user_text(uid_t user) {
   std::array<char, 1024> buffer{};

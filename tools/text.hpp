@@ -15,7 +15,10 @@ namespace tenure::tools {
 // Control characters, those that turn the direction of writing, and what is not UTF-8, become '?'.
 [[nodiscard]] std::string clean(std::string_view text);
 
-// Clean, between double quotes.
+// As much of a long text as a person wants to see of it; names are never clipped.
+[[nodiscard]] std::string clipped(std::string_view text);
+
+// Clipped and clean, between double quotes.
 [[nodiscard]] std::string quoted(std::string_view text);
 
 // As an argument that can be pasted into a shell; clean.
@@ -36,6 +39,18 @@ struct Character {
 
 // "87 ms", "1.5 s", "2 min 5 s", "3 h 20 min", "4 d 2 h".
 [[nodiscard]] std::string duration_text(std::chrono::nanoseconds duration);
+
+// For JSON.
+[[nodiscard]] constexpr double seconds_of(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+
+// "2026-11-21 14:02:11", in the time zone of this process.
+[[nodiscard]] std::string moment_text(std::chrono::nanoseconds ago);
+
+// Of this host; not clean.
+[[nodiscard]] std::string host_name();
+
+// "1 stands before this one".
+[[nodiscard]] std::string before_text(std::size_t count);
 
 // "user alice", or "user 1000" where the host has no name for it.
 [[nodiscard]] std::string user_text(uid_t user);

@@ -15,6 +15,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "ipc/descriptor.hpp"
 #include "tools/process_state.hpp"
 
 namespace tenure::tools {
@@ -111,20 +112,16 @@ bool descends_from_us(pid_t process) {
   return false;
 }
 
-// The pidfd keeps the number from meaning another process between the look and the signal.
-int signal_descendant(pid_t process, int signal) {
-  const auto pidfd = static_cast<int>(syscall(SYS_pidfd_open, process, 0));
-  if (pidfd < 0 && errno == ESRCH) return 0;
-  int error = 0;
-  if (descends_from_us(process)) {
-    const long sent = pidfd < 0 ? kill(process, signal) : syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
-    if (sent != 0) error = errno;
-  }
-  if (pidfd >= 0) close(pidfd);
-  return error;
-}
-
 }  // namespace
+
+int signal_if(pid_t process, int signal, const std::function<bool(pid_t)>& belongs) {
+  const ipc::Descriptor descriptor(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+  if (!descriptor.is_open() && errno == ESRCH) return 0;
+  if (!belongs(process)) return 0;
+  const long sent =
+      descriptor.is_open() ? syscall(SYS_pidfd_send_signal, descriptor.get(), signal, nullptr, 0) : kill(process, signal);
+  return sent == 0 || errno == ESRCH ? 0 : errno;
+}
 
 void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
@@ -154,7 +151,7 @@ std::vector<pid_t> signal_tree(int signal, const std::vector<pid_t>& spared) {
   const std::vector<pid_t> members = TreeWalk(spared).members(direct);
   std::vector<pid_t> refused;
   for (std::size_t i = 0; i < members.size(); ++i) {
-    const int error = i >= direct ? signal_descendant(members[i], signal) : kill(members[i], signal) != 0 ? errno : 0;
+    const int error = i >= direct ? signal_if(members[i], signal, descends_from_us) : kill(members[i], signal) != 0 ? errno : 0;
     if (error == EPERM) refused.push_back(members[i]);
   }
   return refused;

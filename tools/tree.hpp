@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <vector>
 
 namespace tenure::tools {
@@ -23,6 +24,10 @@ void adopt_orphans();
 // Sends the signal to every descendant that exists at some moment of the walk, but for those in `spared` and theirs. Those that this
 // process may not signal are returned.
 std::vector<pid_t> signal_tree(int signal, const std::vector<pid_t>& spared = {});
+
+// Sends a signal through a pidfd, which keeps the number from coming to mean another process between the look and the signal.
+// `belongs`: whether the process is still one of those meant. 0, or errno of what failed; 0 too where it is gone or no longer meant.
+int signal_if(pid_t process, int signal, const std::function<bool(pid_t)>& belongs);
 
 // The descendants, parents before their children.
 [[nodiscard]] std::vector<pid_t> tree_members();

@@ -49,6 +49,10 @@ constexpr Planted planted[] = {
     {PLANTED(clear_key_after_release), "strict", "damaged", 500},
     {PLANTED(fence_dequeue), "story-store-buffer", "lost_wake", 10},
     {PLANTED(retire_before_wrap), "wrapping", "token", 100},
+    {PLANTED(tree_holds_byte), "trees-untagged", "exclusion", 10'000},
+    {PLANTED(tree_carries_tag), "trees-left", "exclusion", 60'000},
+    {PLANTED(claimant_looks_for_tag), "trees-left", "exclusion", 130'000},
+    {PLANTED(break_waits_for_tree), "trees-broken", "exclusion", 100},
 };
 #undef PLANTED
 // poke_successor_on_publish is not here: nothing needs it beside announce_before_ticket. Whoever draws a later ticket has seen the

@@ -1,9 +1,14 @@
 #include "tests/tools/program.hpp"
 
+#ifdef TENURE_TREE_KINDS
+#include "tests/scenario/tree_kinds.hpp"
+#endif
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,6 +111,7 @@ Scratch::~Scratch() {
   std::error_code error;
   std::filesystem::remove_all(directory_, error);
 }
+void Scratch::open_to_all() const { EXPECT_EQ(chmod(directory_.c_str(), 01777), 0); }
 std::string Scratch::read(const std::string& file) const { return content_of(path(file)); }
 Arguments Scratch::tenure(const std::string& command, const Arguments& rest) const {
   return Arguments{TENURE_PROGRAM, command, "--space", space()} + rest;
@@ -217,6 +223,8 @@ Journal* map_journal(const std::string& path) {
   return static_cast<Journal*>(memory);
 }
 
+void munmap_journal(Journal* journal) { munmap(journal, sizeof(Journal)); }
+
 int overlaps(const Journal& journal) {
   int count = 0;
   const std::uint32_t visits = journal.visits;
@@ -245,6 +253,9 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--visit") == 0) return tenure::tests::visit_journal(argv[2], false);
   if (argc == 3 && std::strcmp(argv[1], "--visit-briefly") == 0) return tenure::tests::visit_journal(argv[2], true);
   if (argc == 3 && std::strcmp(argv[1], "--count-signals") == 0) return tenure::tests::count_signals(argv[2]);
+#ifdef TENURE_TREE_KINDS
+  if (const int status = tenure::tests::run_tree_command(argc, argv); status >= 0) return status;
+#endif
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

@@ -34,6 +34,8 @@ class Scratch {
   Scratch& operator=(const Scratch&) = delete;
   [[nodiscard]] std::string path(const std::string& file) const { return directory_ + "/" + file; }
   [[nodiscard]] std::string space() const { return path("space"); }
+  // Any user may make files in it, and its space is that user's.
+  void open_to_all() const;
   [[nodiscard]] std::string read(const std::string& file) const;
   // The arguments of `tenure COMMAND --space ... REST`.
   [[nodiscard]] Arguments tenure(const std::string& command, const Arguments& rest) const;
@@ -97,6 +99,7 @@ struct Journal {
   Visit visit[visits_max];
 };
 [[nodiscard]] Journal* map_journal(const std::string& path);
+void munmap_journal(Journal* journal);
 // Visits that began before an earlier one wrote for the last time.
 [[nodiscard]] int overlaps(const Journal& journal);
 

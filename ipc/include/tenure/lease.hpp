@@ -73,7 +73,9 @@ class TENURE_API Lease {
   // Whether the holder before this one died or was broken while it held the name, so that its work may be half done.
   [[nodiscard]] bool previous_holder_died() const noexcept { return parts_.past == 1; }
   // Whether the lease was taken from a holder past its deadline, who may not know yet.
-  [[nodiscard]] bool previous_holder_expired() const noexcept { return parts_.past == 2; }
+  [[nodiscard]] bool previous_holder_expired() const noexcept { return parts_.past >= 2; }
+  // Whether it was taken from a run whose processes had not ended two seconds after its deadline: they may be at work still.
+  [[nodiscard]] bool previous_holder_may_run() const noexcept { return parts_.past == 3; }
 
   // Calls `told` once, when the lease is lost or its deadline passes; at once if that has happened.
   void on_loss(std::function<void(LeaseState)> told);

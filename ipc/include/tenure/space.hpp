@@ -92,10 +92,15 @@ struct HolderReport {
   bool alive = true;                      // false: died; the next one takes over at once
   bool leased = false;                    // else strict
   bool expired = false;                   // leased, and the deadline is past
+  bool broken = false;                    // taken away from a run, which is about to end
+  bool is_run = false;                    // `tenure run` holds it for a command and all its descendants
+  bool is_ending = false;                 // a run that is dead, expired or broken, and of whose processes some may be left: who comes
+                                          // next waits for their end
   std::chrono::nanoseconds remaining{0};  // leased
   std::chrono::nanoseconds held_for{0};   // 0: not noted (strict leases of the library do not read a clock)
   std::string command;
   std::string label;
+  std::vector<std::uint32_t> left_behind{};  // where it is ending: these processes, as far as they can be seen; see `tenure doctor --reap`
 };
 
 struct WaiterReport {

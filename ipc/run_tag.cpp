@@ -1,0 +1,14 @@
+#include "ipc/run_tag.hpp"
+
+#include <sys/random.h>
+
+namespace tenure::ipc {
+
+RunTag new_run_tag() {
+  rlimit own{};
+  std::uint64_t random = 0;
+  if (getrlimit(RLIMIT_LOCKS, &own) != 0 || getrandom(&random, sizeof random, 0) != sizeof random) return {0, 0, own};
+  return tag_under(own, random);
+}
+
+}  // namespace tenure::ipc
