@@ -162,7 +162,7 @@ run_example() { # EXAMPLE LABEL
   stub "$place/bin/backup" 'touch ran'
   stub "$place/backup.sh" 'touch ran'
   script_of "$1" >"$work/script"
-  said=$(cd "$place" && PATH=$place/bin:$PATH TENURE_SPACE=$work/space timeout 20 bash "$work/script" 2>&1 </dev/null) || {
+  said=$(cd "$place" && PATH=$place/bin:$PATH TENURE_SPACE=$work/space timeout 100 bash "$work/script" 2>&1 </dev/null) || {
     fail "$2: $said"
     cat "$work/script"
     return

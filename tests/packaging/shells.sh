@@ -75,7 +75,7 @@ type_into() { # SHELL LINE...
   {
     for line in "$@"; do printf '%s\t\a' "$line"; done
     printf 'exit\n'
-  } | HOME=$work/shells/home ZDOTDIR=$work/shells PATH=$work/shells/bin:$PATH TERM=dumb timeout 30 script -qec "$command" /dev/null \
+  } | HOME=$work/shells/home ZDOTDIR=$work/shells PATH=$work/shells/bin:$PATH TERM=dumb timeout 100 script -qec "$command" /dev/null \
     >"$work/shells/screen" 2>&1 || true
 }
 
