@@ -1,4 +1,4 @@
-# Installs the library, its headers, its CMake package, its pkg-config file, and the program.
+# Installs the library, its headers, its CMake package, its pkg-config file, and the program with its man pages and completions.
 include(CMakePackageConfigHelpers)
 
 set(TENURE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/tenure)
@@ -8,6 +8,11 @@ install(EXPORT tenureTargets NAMESPACE tenure:: DESTINATION ${TENURE_CMAKE_DIR})
 install(DIRECTORY core/include/ ipc/include/ TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
 if(TARGET tenure_program)
   install(TARGETS tenure_program)
+  install(FILES ${TENURE_MAN_PAGES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  # Where each shell looks for the completions of a program when they are first asked for.
+  install(FILES tools/completions/tenure.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME tenure)
+  install(FILES tools/completions/_tenure DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES tools/completions/tenure.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 
 configure_package_config_file(cmake/tenureConfig.cmake.in tenureConfig.cmake INSTALL_DESTINATION ${TENURE_CMAKE_DIR})

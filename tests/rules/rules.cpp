@@ -164,8 +164,8 @@ std::size_t end_of_non_code(std::string_view text, std::size_t i) {
 Tree read_tree(const std::filesystem::path& root) {
   namespace fs = std::filesystem;
   static const std::set<std::string> skipped{".git", "build", ".cache", ".vscode", ".idea"};
-  static const std::set<std::string> text{".hpp", ".h",   ".cpp", ".c",    ".txt", ".cmake", ".sh",
-                                          ".py",  ".scd", ".md",  ".json", ".in",  ".csv",   ""};
+  static const std::set<std::string> text{".hpp", ".h",  ".cpp",  ".c",  ".txt", ".cmake", ".sh",   ".py",
+                                          ".scd", ".md", ".json", ".in", ".csv", ".bash",  ".fish", ""};
   Tree tree;
   for (auto it = fs::recursive_directory_iterator(root); it != fs::recursive_directory_iterator(); ++it) {
     if (it->is_directory() && skipped.contains(it->path().filename().string())) it.disable_recursion_pending();
