@@ -75,9 +75,8 @@ LeftTree SpaceCore::left_tree(std::uint32_t number, bool find_byte) {
   tree.carriers = carriers_of(tree.tags);
   if (!find_byte) return tree;
   tree.with_byte = holders_of_byte(file_->lock_descriptor(), slot_byte_first + number);
-  std::erase_if(tree.with_byte, [&tree](pid_t process) {
-    return std::find(tree.carriers.begin(), tree.carriers.end(), process) != tree.carriers.end();
-  });
+  std::erase_if(tree.with_byte,
+                [&tree](pid_t process) { return std::find(tree.carriers.begin(), tree.carriers.end(), process) != tree.carriers.end(); });
   return tree;
 }
 
@@ -96,7 +95,8 @@ bool SpaceCore::belongs_to(const LeftTree& tree, pid_t process) const {
   return carries_any(process, tree.tags) || holds_byte(process, file_->lock_descriptor(), slot_byte_first + tree.slot);
 }
 
-// ---- a run's own session -----------------------------------------------------------------------------------------------------------------
+// ---- a run's own session
+// -----------------------------------------------------------------------------------------------------------------
 
 void SpaceCore::release_as_dead(Lease& lease) {
   core::Grant grant = grant_of(lease);

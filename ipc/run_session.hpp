@@ -31,7 +31,7 @@ void release_as_dead(Space& space, Lease& lease);
 struct TreeWait {
   std::chrono::nanoseconds patience = std::chrono::nanoseconds::max();
   std::stop_token stop;
-  std::function<void(std::uint32_t place)> queued;   // see Space::acquire_for
+  std::function<void(std::uint32_t place)> queued;    // see Space::acquire_for
   std::function<void(std::uint32_t slot)> blocked{};  // see core::Patience; the place to kill what is left of the run in that slot
 };
 [[nodiscard]] Result<Lease, AcquireError> acquire(Space& space, std::string_view name, Terms terms, const TreeWait& wait);

@@ -91,8 +91,8 @@ long newest_process() {
   return last == nullptr ? -1 : std::atol(last);
 }
 
-// /proc lists processes by rising number, and new ones get higher numbers: whoever is forked during the walk is met by it, but for the moment
-// at which the numbers begin anew. Then the walk is done again.
+// /proc lists processes by rising number, and new ones get higher numbers: whoever is forked during the walk is met by it, but for the
+// moment at which the numbers begin anew. Then the walk is done again.
 template <class Use>
 bool each_process(Use use) {
   constexpr int walks_max = 4;
@@ -146,7 +146,8 @@ bool carries_any(pid_t process, std::span<const std::uint64_t> tags) {
 std::vector<pid_t> carriers_of(std::span<const std::uint64_t> tags) {
   std::vector<pid_t> found;
   each_process([&](int process) {
-    if (process > 0 && carries_any(process, tags) && std::find(found.begin(), found.end(), process) == found.end()) found.push_back(process);
+    if (process > 0 && carries_any(process, tags) && std::find(found.begin(), found.end(), process) == found.end())
+      found.push_back(process);
     return true;
   });
   return found;

@@ -189,7 +189,7 @@ int examine(const std::string& name, bool in_json) {
     look_at_space(findings, *space, name);
   } else {
     status = exit_status_of(space.error().code);
-    findings.push_back({"space", Verdict::bad, clean(space.error().message), ""});
+    findings.push_back({"space", Verdict::bad, refusal_text(space.error()), ""});
   }
   const bool bad = std::ranges::any_of(findings, [](const Finding& finding) { return finding.verdict == Verdict::bad; });
   if (!print(in_json ? as_json(findings, name) : as_text(findings))) return exit_system;

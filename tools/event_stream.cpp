@@ -12,7 +12,8 @@
 #include <climits>
 #include <cstdio>
 #include <ctime>
-#include <utility>
+
+#include "tools/text.hpp"
 
 namespace tenure::tools {
 namespace {
@@ -46,7 +47,7 @@ int without_waiting(int pipe) {
 
 }  // namespace
 
-EventStream::EventStream(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {
+EventStream::EventStream(int descriptor, std::string_view name) : descriptor_(descriptor), name_(clipped(name)) {
   if (descriptor_ < 0) return;
   if (descriptor_ > 2) fcntl(descriptor_, F_SETFD, FD_CLOEXEC);
   is_pipe_ = is_pipe(descriptor_);

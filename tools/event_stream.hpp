@@ -19,7 +19,7 @@
 //   released     token                                  the name is free again
 //   conflict     place, holder                          not free, with -n; place: how many wait already
 //   timeout      place, holder                          not free within -w
-//   cancelled    why, signal                            nothing came of it: "signal", "supervisor_killed", "paused", "stdin"
+//   cancelled    why, signal                            nothing came of it: "signal", "supervisor_killed", "stdin"
 //   refused      exit, message                          an error, with the exit status of the program
 //
 // "holder" is as in `tenure show --json`, or null. A conflict is told from a command's own status 1 by its event. A reader that does not
@@ -48,7 +48,7 @@ class EventStream {
   using Members = std::function<void(JsonWriter&)>;
 
   // `descriptor` of the caller, or -1 for nothing. It and a copy stay open for the life of the process.
-  EventStream(int descriptor, std::string name);
+  EventStream(int descriptor, std::string_view name);
 
   [[nodiscard]] bool is_on() const { return descriptor_ >= 0; }
   void emit(std::string_view event, const Members& members = {});

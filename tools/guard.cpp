@@ -215,7 +215,7 @@ bool Guard::open() {
   options.name = plan_.space;
   options.label = plan_.label;
   Result<ipc::RunSpace, OpenError> opened = ipc::open_run_space(options, caller_.tag);
-  if (!opened) return refuse(exit_status_of(opened.error().code), clean(opened.error().message));
+  if (!opened) return refuse(exit_status_of(opened.error().code), refusal_text(opened.error()));
   space_.emplace(std::move(opened->space));
   leash_ = opened->leash;
   // From now on the supervisor keeps the name from others, should this process be killed.

@@ -111,7 +111,7 @@ int Hold::hold() {
   options.name = plan_.space;
   options.label = plan_.label;
   Result<Space, OpenError> space = Space::open(options);
-  if (!space) return refuse(exit_status_of(space.error().code), clean(space.error().message));
+  if (!space) return refuse(exit_status_of(space.error().code), refusal_text(space.error()));
   space_.emplace(std::move(*space));
   int status = exit_ok;
   lease_ = acquire(*space_, status);

@@ -27,7 +27,7 @@ bool read_count(const Option& option, std::uint32_t& count) {
 int make(const Space::Options& options) {
   const Result<Space, OpenError> opened = Space::open(options);
   if (!opened) {
-    complain(clean(opened.error().message));
+    complain(refusal_text(opened.error()));
     return exit_status_of(opened.error().code);
   }
   Space space = *opened;

@@ -56,9 +56,9 @@ class Parser {
     const std::size_t equals = argument.find('=');
     const std::string_view name = argument.substr(0, equals);
     const OptionSpec* spec = find_option(specs_, name);
-    if (spec == nullptr) return fail("there is no option " + clean(name));
+    if (spec == nullptr) return fail("there is no option " + clean(clipped(name)));
     if (equals == std::string_view::npos) return take(*spec, name);
-    if (spec->value.empty()) return fail("option " + clean(name) + " takes no value");
+    if (spec->value.empty()) return fail("option " + clean(clipped(name)) + " takes no value");
     parsed_.options.push_back({spec->key, name, argument.substr(equals + 1)});
   }
 

@@ -16,9 +16,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// For a supervisor that ends its tree, and a guard that notices its deadline; longer for a guard that was told of a break.
-constexpr milliseconds time_to_end(500);
-constexpr milliseconds time_to_end_when_broken(2000);
+// For a supervisor that ends its tree, or a guard that was told of a break; and for one that is past its deadline, which nothing may
+// outlive by more than two seconds.
+constexpr milliseconds time_to_end(2000);
+constexpr milliseconds time_to_end_when_overdue(1000);
 constexpr int round_pause_ms = 5;
 constexpr std::uint64_t round_ns_max = 10'000'000;  // what a stop or a suspended host makes longer does not count
 
@@ -38,7 +39,7 @@ void Reaper::work_on(std::uint32_t slot) {
   ipc::LeftTree tree = ipc::left_tree(space_, slot, false);
   note_round(tree);
   const bool is_broken = !tree.is_dead && !tree.is_overdue;
-  const bool had_time = waited() >= (is_broken ? time_to_end_when_broken : time_to_end);
+  const bool had_time = waited() >= (tree.is_overdue ? time_to_end_when_overdue : time_to_end);
   if (!is_broken || had_time) kill_all(tree, tree.carriers);
   left_ = tree.carriers;
   if (!had_time) return;

@@ -14,6 +14,7 @@ using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 constexpr nanoseconds margin_min = milliseconds(250);
+constexpr nanoseconds max_margin_max = seconds(5);  // a day's run need not end an hour early
 constexpr nanoseconds kill_after_default = seconds(10);
 
 // What the options say, before it is known whether they go together.
@@ -74,7 +75,7 @@ std::string settle_times(Wishes& wishes) {
     if (std::string error = too_long(plan.kill_after, "--ttl", plan.ttl, limit); !error.empty()) return error;
   }
   if (plan.hold_max.count() == 0) return {};
-  plan.max_margin = margin_of(plan.hold_max);
+  plan.max_margin = std::min(margin_of(plan.hold_max), max_margin_max);
   return too_long(plan.kill_after, "--max", plan.hold_max, plan.hold_max - plan.max_margin);
 }
 

@@ -53,6 +53,11 @@ int exit_status_of(AcquireError error) {
   return exit_system;
 }
 
+std::string refusal_text(const OpenError& error) {
+  constexpr std::size_t bytes_max = 1200;  // a long path can make it longer
+  return clean(clipped(error.message, bytes_max));
+}
+
 std::string refusal_text(AcquireError error, std::string_view name) {
   const std::string what = quoted(name);
   switch (error) {
@@ -75,7 +80,7 @@ std::optional<Space> open_space(const std::string& name, bool create, int& statu
   options.create = create;
   Result<Space, OpenError> space = Space::open(options);
   if (space) return std::move(*space);
-  complain(clean(space.error().message));
+  complain(refusal_text(space.error()));
   status = exit_status_of(space.error().code);
   return std::nullopt;
 }

@@ -17,6 +17,9 @@ namespace tenure::tools {
 [[nodiscard]] int exit_status_of(OpenCode code);
 [[nodiscard]] int exit_status_of(AcquireError error);
 
+// What a person is to read of it.
+[[nodiscard]] std::string refusal_text(const OpenError& error);
+
 // What went wrong with `name`, and what to do next.
 [[nodiscard]] std::string refusal_text(AcquireError error, std::string_view name);
 

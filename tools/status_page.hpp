@@ -27,7 +27,7 @@ enum class Outcome : std::uint32_t {
 };
 
 struct StatusPage {
-  static constexpr std::size_t text_bytes = 8192;
+  static constexpr std::size_t text_bytes = 32'768;
 
   // Written by the supervisor. Signals are bits, as the kernel's own pending ones: signal n is bit n - 1.
   std::atomic<std::uint64_t> signals{0};           // for the command; or to cancel the wait
@@ -43,11 +43,9 @@ struct StatusPage {
   // What people are to read on standard error, in a ring: byte i lies at i modulo its size.
   std::atomic<std::uint64_t> text_end{0};
   std::atomic<std::uint64_t> text_taken{0};  // written by the supervisor
-  std::array<char, text_bytes> text{};
+  std::array<char, text_bytes> text;         // not touched before it is used
 };
 static_assert(std::atomic<Outcome>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
-
-[[nodiscard]] constexpr std::uint64_t bit_of(int signal) { return std::uint64_t{1} << (signal - 1); }
 
 // Mapped for this process and those it forks; null: errno says why.
 [[nodiscard]] StatusPage* map_status_page();

@@ -13,8 +13,9 @@
 #include <cstring>
 #include <ctime>
 
-#include "tools/signals.hpp"
 #include "ipc/tree_scan.hpp"
+#include "tools/process_state.hpp"
+#include "tools/signals.hpp"
 #include "tools/status_page.hpp"
 #include "tools/text.hpp"
 #include "tools/tree.hpp"
@@ -30,10 +31,27 @@ bool has_controlling_terminal() {
   return terminal >= 0;
 }
 
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+sigset_t pending_signals() {
+  sigset_t pending;
+  sigpending(&pending);
+  return pending;
+}
+
+std::uint64_t bits_of(const sigset_t& signals) {
+  std::uint64_t bits = 0;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if (sigismember(&signals, signal) == 1) bits |= bit_of(signal);
+  }
+  return bits;
+}
+
+// Whether somebody can continue this process's group when it stops: a parent of the group that is in another one, of the same session.
+bool has_job_control() {
+  for (pid_t process = getpid();;) {
+    process = process_state(process).parent;
+    if (process <= 0 || getsid(process) != getsid(0)) return false;
+    if (getpgid(process) != getpgrp()) return true;
+  }
 }
 
 // Notes the caller's signals, and blocks all of them.
@@ -74,7 +92,10 @@ class Supervisor {
   bool start_guard();
   bool guard_has_ended();
   void take_signals();
-  void take_signal(const signalfd_siginfo& signal);
+  void take_signal(const siginfo_t& signal);
+  [[nodiscard]] bool is_of_group(const siginfo_t& signal) const;
+  void undo_stop();
+  void forget_taken(int signal);
   void post(std::atomic<std::uint64_t>& signals, int signal);
   void follow_stop();
   void pause();
@@ -95,7 +116,6 @@ class Supervisor {
   int signals_ = -1;
   pid_t guard_ = 0;
   std::vector<pid_t> older_children_;  // of whoever turned into this program by exec; none of our business
-  std::uint64_t continued_ns_ = 0;     // when SIGCONT was last seen
   std::uint64_t followed_ns_ = 0;      // the stop of the command that was last followed
 };
 
@@ -133,27 +153,43 @@ bool Supervisor::guard_has_ended() {
   }
 }
 
+// Each is noted before it is taken: see catch_up() in command_start.cpp.
 void Supervisor::take_signals() {
-  std::array<signalfd_siginfo, 16> seen{};
-  for (ssize_t count = 0; (count = read(signals_, seen.data(), sizeof seen)) > 0;) {
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count) / sizeof seen[0]; ++i) take_signal(seen[i]);
+  for (sigset_t pending = pending_signals(); bits_of(pending) != 0; pending = pending_signals()) {
+    page_->start.taken.fetch_or(bits_of(pending), std::memory_order_release);
+    siginfo_t signal{};
+    for (const timespec at_once{}; sigtimedwait(&pending, &signal, &at_once) > 0;) take_signal(signal);
   }
 }
 
-void Supervisor::take_signal(const signalfd_siginfo& signal) {
-  const int number = static_cast<int>(signal.ssi_signo);
+void Supervisor::take_signal(const siginfo_t& signal) {
+  const int number = signal.si_signo;
   const std::int32_t command = page_->start.process.load(std::memory_order_acquire);
   // What the terminal sends it sends to its whole foreground group, the command included; a hang-up, to the leader of the session.
-  const bool from_terminal = signal.ssi_code == SI_KERNEL && caller_.has_terminal && !(number == SIGHUP && caller_.leads_session);
-  const bool from_command = command != 0 && signal.ssi_code == SI_USER && static_cast<std::int32_t>(signal.ssi_pid) == command;
-  if (number == SIGCHLD || number == SIGPIPE || number == SIGTTIN || number == SIGTTOU || from_command) return;
-  if (number == SIGCONT) continued_ns_ = monotonic_ns();
+  const bool from_terminal = signal.si_code == SI_KERNEL && caller_.has_terminal && !(number == SIGHUP && caller_.leads_session);
+  const bool from_command = command != 0 && signal.si_code == SI_USER && signal.si_pid == command;
+  if (number == SIGCHLD || number == SIGPIPE || number == SIGTTIN || number == SIGTTOU) return;
+  if (number == SIGTSTP && (command == 0 || from_terminal || is_of_group(signal)) && !has_job_control()) return undo_stop();
+  if (from_command) return;
+  if (number == SIGCONT) forget_taken(SIGTSTP);
   if (number == SIGTSTP && command == 0) {
     if (sigismember(&caller_.ignored, SIGTSTP) == 0) pause();
     return;
   }
   post(from_terminal ? page_->terminal_signals : page_->signals, number);
 }
+
+bool Supervisor::is_of_group(const siginfo_t& signal) const {
+  return signal.si_code == SI_USER && caller_.has_terminal && getpgid(signal.si_pid) == caller_.group;
+}
+
+// The kernel lets the terminal stop no group that nobody would continue. The guard makes this one look as if there were somebody.
+void Supervisor::undo_stop() {
+  forget_taken(SIGTSTP);
+  if (caller_.has_terminal) kill(0, SIGCONT);
+}
+
+void Supervisor::forget_taken(int signal) { page_->start.taken.fetch_and(~bit_of(signal), std::memory_order_relaxed); }
 
 void Supervisor::post(std::atomic<std::uint64_t>& signals, int signal) {
   signals.fetch_or(bit_of(signal), std::memory_order_release);
@@ -166,8 +202,9 @@ void Supervisor::follow_stop() {
   const std::uint64_t stopped_ns = page_->stopped_ns.load(std::memory_order_acquire);
   if (!caller_.has_terminal || stopped_ns == 0 || stopped_ns == followed_ns_) return;
   followed_ns_ = stopped_ns;
-  // Continued since then, and the command with it: to stop now would be to stop again.
-  if (continued_ns_ >= stopped_ns) return;
+  // Whoever has continued it since then has continued this process, too: to stop now would be to stop again.
+  const bool is_stopped = process_state(page_->start.process.load(std::memory_order_relaxed)).state == 'T';
+  if (!is_stopped || !has_job_control()) return;
   tell();
   pause();
 }
@@ -175,6 +212,7 @@ void Supervisor::follow_stop() {
 void Supervisor::pause() {
   page_->is_paused.store(true, std::memory_order_release);
   kill(getpid(), SIGSTOP);
+  forget_taken(SIGTSTP);
   page_->is_paused.store(false, std::memory_order_release);
   ring(bell_);
 }

@@ -15,7 +15,6 @@ namespace tenure::tools {
 namespace {
 
 constexpr std::chrono::nanoseconds duration_max = std::chrono::hours(24) * 3653;
-constexpr std::size_t shown_bytes_max = 400;
 constexpr int complaint_patience_ms = 100;
 
 bool is_fit_to_show(std::uint32_t character) {
@@ -69,7 +68,8 @@ std::size_t columns(std::string_view text) {
 bool write_without_waiting(int descriptor, std::string_view text) {
   while (!text.empty()) {
     pollfd ready{descriptor, POLLOUT, 0};
-    if (poll(&ready, 1, complaint_patience_ms) <= 0) return false;
+    // Without a reader it would end this process by SIGPIPE.
+    if (poll(&ready, 1, complaint_patience_ms) <= 0 || (ready.revents & (POLLERR | POLLNVAL)) != 0) return false;
     const ssize_t written = write(descriptor, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
     if (written <= 0) return false;
     text.remove_prefix(static_cast<std::size_t>(written));
@@ -112,12 +112,15 @@ std::string clean(std::string_view text) {
   return result;
 }
 
-std::string clipped(std::string_view text) {
-  if (text.size() <= shown_bytes_max) return std::string(text);
+std::string clipped(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return std::string(text);
   // Not in the middle of a character.
-  std::size_t end = shown_bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return std::string(text.substr(0, end)) + "...";
+  const auto is_inside = [text](std::size_t at) { return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U; };
+  std::size_t head = bytes_max / 2;
+  std::size_t tail = text.size() - bytes_max / 2;
+  while (head > 0 && is_inside(head)) --head;
+  while (is_inside(tail)) ++tail;
+  return std::string(text.substr(0, head)).append("...").append(text.substr(tail));
 }
 
 std::string quoted(std::string_view text) {

@@ -15,8 +15,8 @@ namespace tenure::tools {
 // Control characters, those that turn the direction of writing, and what is not UTF-8, become '?'.
 [[nodiscard]] std::string clean(std::string_view text);
 
-// As much of a long text as a person wants to see of it; names are never clipped.
-[[nodiscard]] std::string clipped(std::string_view text);
+// As much of a long text as a person wants to see of it: its beginning and its end. Names are shorter than that.
+[[nodiscard]] std::string clipped(std::string_view text, std::size_t bytes_max = 400);
 
 // Clipped and clean, between double quotes.
 [[nodiscard]] std::string quoted(std::string_view text);

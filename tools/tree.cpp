@@ -118,8 +118,7 @@ int signal_if(pid_t process, int signal, const std::function<bool(pid_t)>& belon
   const ipc::Descriptor descriptor(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
   if (!descriptor.is_open() && errno == ESRCH) return 0;
   if (!belongs(process)) return 0;
-  const long sent =
-      descriptor.is_open() ? syscall(SYS_pidfd_send_signal, descriptor.get(), signal, nullptr, 0) : kill(process, signal);
+  const long sent = descriptor.is_open() ? syscall(SYS_pidfd_send_signal, descriptor.get(), signal, nullptr, 0) : kill(process, signal);
   return sent == 0 || errno == ESRCH ? 0 : errno;
 }
 

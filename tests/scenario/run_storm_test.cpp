@@ -1,5 +1,5 @@
-// kill -9 of whatever there is to kill, over trees of every kind: nothing of a command's tree runs beside the next holder, and nothing of it
-// is left when that one is in.
+// kill -9 of whatever there is to kill, over trees of every kind: nothing of a command's tree runs beside the next holder, and nothing of
+// it is left when that one is in.
 #include <fcntl.h>
 #include <grp.h>
 #include <gtest/gtest.h>
@@ -99,8 +99,9 @@ class RunStorm : public testing::TestWithParam<std::tuple<Way, TreeKind>> {
     }
     EXPECT_EQ(count_left(path), 0) << "strays";
     const Ended ended = run.wait();
-    if (victim() == Victim::guard) EXPECT_EQ(ended.exit, 71) << ended.err;
-    else EXPECT_EQ(ended.signal, SIGKILL);
+    // Where both are to die, and the guard goes first, the supervisor may be done before its turn comes.
+    const bool by_itself = ended.exit == 71 && (victim() == Victim::guard || victim() == Victim::both);
+    EXPECT_TRUE(by_itself || (victim() != Victim::guard && ended.signal == SIGKILL)) << ended.exit << ' ' << ended.signal << ended.err;
     munmap_journal(journal);
     unlink(path.c_str());
   }
@@ -115,9 +116,8 @@ TEST_P(RunStorm, LeavesNoStrayAndNoOverlap) {
   for (int i = 0; i < TENURE_RUN_STORM_ROUNDS && !HasFatalFailure(); ++i) trial(i);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kill, RunStorm, testing::Combine(testing::ValuesIn(ways), testing::ValuesIn(tree_kinds())), [](const auto& at) {
-  return std::string(std::get<0>(at.param).name) + "_over_" + std::get<1>(at.param).name;
-});
+INSTANTIATE_TEST_SUITE_P(Kill, RunStorm, testing::Combine(testing::ValuesIn(ways), testing::ValuesIn(tree_kinds())),
+                         [](const auto& at) { return std::string(std::get<0>(at.param).name) + "_over_" + std::get<1>(at.param).name; });
 
 }  // namespace
 }  // namespace tenure::tests

@@ -71,6 +71,11 @@ TEST(Options, SayWhatIsWrong) {
 
 TEST(Options, AnEmptyValueIsAValue) { EXPECT_EQ(read({"--label="}).error, ""); }
 
+TEST(Options, TablesCanBeJoined) {
+  constexpr auto both = joined(specs, std::array{OptionSpec{9, "-z", "", ""}});
+  static_assert(both.size() == 4 && both[0].key == 1 && both[3].key == 9);
+}
+
 TEST(Options, HelpLeavesOutWhatHasNoLine) {
   const std::string help = options_help(specs);
   EXPECT_NE(help.find("-w --wait D"), std::string::npos);

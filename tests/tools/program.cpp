@@ -69,7 +69,7 @@ void each_process(Use use) {
 }
 
 // The state and the parent of a process; '?' and 0 where there is none.
-std::pair<char, pid_t> state_of(pid_t pid) {
+std::pair<char, pid_t> stat_of(pid_t pid) {
   const std::string stat = content_of("/proc/" + std::to_string(pid) + "/stat");
   const std::size_t close = stat.rfind(')');
   if (close == std::string::npos || close + 4 > stat.size()) return {'?', 0};
@@ -85,6 +85,16 @@ int visit_journal(const char* path, bool briefly) {
     visit.last_ns = monotonic_ns();
   } while (!briefly || visit.last_ns < first_ns + 200'000);
   return 0;
+}
+
+// Pages that take long to be given back.
+bool fill_memory() {
+  constexpr std::size_t bytes = std::size_t{512} << 20;
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return false;
+  // A kernel without large pages refuses to do without them.
+  madvise(memory, bytes, MADV_NOHUGEPAGE);
+  return madvise(memory, bytes, MADV_POPULATE_WRITE) == 0;
 }
 
 int count_signals(const char* path) {
@@ -176,16 +186,41 @@ Ended Process::wait() {
   return ended;
 }
 
-pid_t Process::guard() const {
-  pid_t guard = 0;
-  each_process([&](pid_t pid) {
-    if (state_of(pid).second == pid_) guard = pid;
-  });
-  return guard;
-}
+pid_t Process::guard() const { return child_of(pid_); }
 
 Ended run_to_end(const Arguments& arguments, std::string input, const std::function<void()>& prepare) {
   return Process(arguments, std::move(input), prepare).wait();
+}
+
+Pipe::Pipe() { EXPECT_EQ(pipe2(ends_.data(), O_CLOEXEC), 0); }
+Pipe::~Pipe() {
+  close_reader();
+  close_writer();
+}
+void Pipe::close_end(std::size_t end) {
+  if (ends_.at(end) >= 0) close(ends_.at(end));
+  ends_.at(end) = -1;
+}
+void Pipe::fill() const {
+  fcntl(writer(), F_SETFL, O_NONBLOCK);
+  const std::string much(4096, 'x');
+  while (write(writer(), much.data(), much.size()) > 0) {
+  }
+  fcntl(writer(), F_SETFL, 0);
+}
+std::string Pipe::drain() const {
+  std::string text;
+  std::array<char, 4096> buffer{};
+  fcntl(reader(), F_SETFL, O_NONBLOCK);
+  for (ssize_t count = 0; (count = read(reader(), buffer.data(), buffer.size())) > 0;)
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  return text;
+}
+
+void give_as(int descriptor, int as) {
+  dup2(descriptor, as);
+  // Where they are the same, it would be closed by the exec.
+  fcntl(as, F_SETFD, 0);
 }
 
 bool eventually(const std::function<bool()>& condition) {
@@ -207,12 +242,22 @@ std::vector<pid_t> processes_with(const std::string& argument) {
     const std::string command = content_of("/proc/" + std::to_string(pid) + "/cmdline");
     const std::string padded = '\0' + command;
     const bool has = padded.find('\0' + argument + '\0') != std::string::npos;
-    if (has && !command.starts_with(TENURE_PROGRAM) && state_of(pid).first != 'Z') found.push_back(pid);
+    if (has && !command.starts_with(TENURE_PROGRAM) && state_of(pid) != 'Z') found.push_back(pid);
   });
   return found;
 }
 
 int count_left(const std::string& argument) { return static_cast<int>(processes_with(argument).size()); }
+
+char state_of(pid_t process) { return stat_of(process).first; }
+pid_t parent_of(pid_t process) { return stat_of(process).second; }
+pid_t child_of(pid_t process) {
+  pid_t child = 0;
+  each_process([&](pid_t pid) {
+    if (parent_of(pid) == process) child = pid;
+  });
+  return child;
+}
 
 Journal* map_journal(const std::string& path) {
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -240,7 +285,14 @@ int overlaps(const Journal& journal) {
 
 Arguments visitor(const std::string& journal_path) { return {own_program(), "--visit", journal_path}; }
 Arguments short_visitor(const std::string& journal_path) { return {own_program(), "--visit-briefly", journal_path}; }
+Arguments large_visitor(const std::string& journal_path) { return {own_program(), "--visit-large", journal_path}; }
 Arguments signal_counter(const std::string& path) { return {own_program(), "--count-signals", path}; }
+
+std::string noted(const std::vector<int>& signals) {
+  std::string text = "ready\n";
+  for (const int signal : signals) text += std::to_string(signal) + "\n";
+  return text;
+}
 
 Arguments operator+(Arguments left, const Arguments& right) {
   left.insert(left.end(), right.begin(), right.end());
@@ -252,6 +304,9 @@ Arguments operator+(Arguments left, const Arguments& right) {
 int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--visit") == 0) return tenure::tests::visit_journal(argv[2], false);
   if (argc == 3 && std::strcmp(argv[1], "--visit-briefly") == 0) return tenure::tests::visit_journal(argv[2], true);
+  if (argc == 3 && std::strcmp(argv[1], "--visit-large") == 0) {
+    return tenure::tests::fill_memory() ? tenure::tests::visit_journal(argv[2], false) : 1;
+  }
   if (argc == 3 && std::strcmp(argv[1], "--count-signals") == 0) return tenure::tests::count_signals(argv[2]);
 #ifdef TENURE_TREE_KINDS
   if (const int status = tenure::tests::run_tree_command(argc, argv); status >= 0) return status;

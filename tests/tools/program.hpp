@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -79,6 +80,30 @@ class Process {
 
 Ended run_to_end(const Arguments& arguments, std::string input = {}, const std::function<void()>& prepare = {});
 
+// A pipe whose ends no other program inherits.
+class Pipe {
+ public:
+  Pipe();
+  ~Pipe();
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  [[nodiscard]] int reader() const { return ends_[0]; }
+  [[nodiscard]] int writer() const { return ends_[1]; }
+  void close_reader() { close_end(0); }
+  void close_writer() { close_end(1); }
+  // Until it takes no more.
+  void fill() const;
+  // Takes what is there.
+  std::string drain() const;
+
+ private:
+  void close_end(std::size_t end);
+  std::array<int, 2> ends_{-1, -1};
+};
+
+// For `prepare` of a Process: the program finds the descriptor under that number.
+void give_as(int descriptor, int as);
+
 // Waits until it is true, at most half a minute.
 [[nodiscard]] bool eventually(const std::function<bool()>& condition);
 
@@ -87,6 +112,10 @@ Ended run_to_end(const Arguments& arguments, std::string input = {}, const std::
 // Processes that have this as one of their arguments, and are neither zombies nor of the program itself.
 [[nodiscard]] std::vector<pid_t> processes_with(const std::string& argument);
 [[nodiscard]] int count_left(const std::string& argument);
+// As ps(1) shows it: 'T' stopped, 'D' in uninterruptible sleep, 'Z' a zombie; '?' there is none.
+[[nodiscard]] char state_of(pid_t process);
+[[nodiscard]] pid_t parent_of(pid_t process);
+[[nodiscard]] pid_t child_of(pid_t process);  // 0: it has none
 
 // What commands write while they run, in a shared file: who was in, from when to when.
 struct Journal {
@@ -106,7 +135,10 @@ void munmap_journal(Journal* journal);
 // Commands that this test program itself can be: see main() in program.cpp.
 [[nodiscard]] Arguments visitor(const std::string& journal_path);        // writes its visit until it is killed
 [[nodiscard]] Arguments short_visitor(const std::string& journal_path);  // ... for a fifth of a millisecond
+[[nodiscard]] Arguments large_visitor(const std::string& journal_path);  // ... until it is killed, with 512 MiB in small pages
 [[nodiscard]] Arguments signal_counter(const std::string& path);         // notes each signal as a line; "ready" first; ends on SIGRTMIN
+// What a signal counter has noted after these.
+[[nodiscard]] std::string noted(const std::vector<int>& signals);
 
 Arguments operator+(Arguments left, const Arguments& right);
 

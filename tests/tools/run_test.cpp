@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 
@@ -67,6 +69,41 @@ TEST(Run, OptionsEndAtTheName) {
   EXPECT_EQ(run_to_end(scratch.run({"--", "-n", "echo", "x"})).out, "x\n");
 }
 
+TEST(Run, AStringGoesThroughTheShell) {
+  const Scratch scratch;
+  const auto no_shell = [] { unsetenv("SHELL"); };
+  const auto empty_shell = [] { setenv("SHELL", "", 1); };
+  const auto other_shell = [] { setenv("SHELL", "/bin/echo", 1); };
+  EXPECT_EQ(run_to_end(scratch.run({"-c", "echo $((1 + 1)); exit 4", "n"}), "", no_shell).out, "2\n");
+  EXPECT_EQ(run_to_end(scratch.run({"n", "-c", "exit 4"}), "", empty_shell).exit, 4);
+  EXPECT_EQ(run_to_end(scratch.run({"n", "--command", "a b"}), "", other_shell).out, "-c a b\n");
+  EXPECT_EQ(run_to_end(scratch.run({"-nc", "cat", "n"}), "hi\n", no_shell).out, "hi\n");
+  EXPECT_EQ(run_to_end(scratch.run({"n", "--", "-c"})).exit, 69);
+}
+
+TEST(Run, OptionsAreThoseOfFlock) {
+  const Scratch scratch;
+  EXPECT_EQ(run_to_end(scratch.run({"-xnE9", "-w", "0.5", "-o", "--nonblocking", "n", "true"})).exit, 0);
+  const Holder holder(scratch, "n");
+  // Whatever the order, -n counts.
+  EXPECT_EQ(run_to_end(scratch.run({"-xnE9", "-w", "1000", "n", "true"})).exit, 9);
+  EXPECT_EQ(run_to_end(scratch.run({"-w1000", "-nE9", "n", "true"})).exit, 9);
+}
+
+TEST(Run, AnEndThatMaxBringsIs79AndInOrder) {
+  const Scratch scratch;
+  const std::string mark = unique_sleep();
+  for (const Arguments& terms : {Arguments{}, Arguments{"--ttl", "5"}}) {
+    const Ended ended = run_to_end(scratch.run(terms + Arguments{"--max", "1", "n", "sleep", mark}));
+    EXPECT_EQ(ended.exit, 79);
+    EXPECT_TRUE(says(ended.err, "its time (--max) is up")) << ended.err;
+    EXPECT_EQ(count_left(mark), 0);
+  }
+  EXPECT_EQ(run_to_end(scratch.run({"--max", "1", "--lost-exit-code", "5", "n", "sleep", mark})).exit, 5);
+  EXPECT_EQ(run_to_end(scratch.run({"n", "sh", "-c", "echo ${TENURE_ABANDONED-no}"})).out, "no\n");
+  EXPECT_EQ(run_to_end(scratch.run({"--max", "60", "n", "sh", "-c", "exit 4"})).exit, 4);
+}
+
 TEST(Run, AConflictIsOneOrWhatWasAskedFor) {
   const Scratch scratch;
   const Holder holder(scratch, "n", {"--label", "nightly"});
@@ -84,6 +121,11 @@ TEST(Run, AConflictSaysWhoHoldsTheNameAndHowToBreakIt) {
   EXPECT_TRUE(says(ended.err, "PID " + std::to_string(holder.process().pid()))) << ended.err;
   EXPECT_TRUE(says(ended.err, "(" TENURE_PROGRAM " run")) << ended.err;
   EXPECT_TRUE(says(ended.err, "\"night?ly\"")) << ended.err;
+  std::array<char, 256> host{};
+  ASSERT_EQ(gethostname(host.data(), host.size()), 0);
+  EXPECT_TRUE(says(ended.err, " on " + std::string(host.data()) + ", ")) << ended.err;
+  EXPECT_TRUE(says(ended.err, ", since 2")) << ended.err;
+  EXPECT_LE(std::ranges::count(ended.err, '\n'), 4) << ended.err;
   EXPECT_TRUE(says(ended.err, "tenure break n --space " + scratch.space() + " --token ")) << ended.err;
   EXPECT_TRUE(says(ended.err, "space: " + scratch.space())) << ended.err;
   EXPECT_EQ(run_to_end(scratch.run({"-q", "-n", "n", "true"})).err, "");
@@ -97,7 +139,7 @@ TEST(Run, VerboseSaysWhatItWaitsForAndHowLongItTook) {
   holder.process().send(SIGTERM);
   const Ended ended = waiter.wait();
   EXPECT_EQ(ended.exit, 0);
-  EXPECT_TRUE(says(ended.err, "waiting for \"n\", held by PID " + std::to_string(holder.process().pid()))) << ended.err;
+  EXPECT_TRUE(says(ended.err, "waiting for \"n\"\ntenure: held by PID " + std::to_string(holder.process().pid()))) << ended.err;
   EXPECT_TRUE(says(ended.err, "got \"n\" after ")) << ended.err;
 }
 
@@ -121,8 +163,20 @@ TEST(Run, WrongArgumentsAre64AndAreExplained) {
       {{"\xff", "true"}, "is no name"},
       {{long_name, "true"}, "is no name"},
       {{"-s", "n", "true"}, "not available in this version"},
-      {{"-c", "echo", "n"}, "sh -c"},
+      {{"-c", "echo"}, "which NAME"},
+      {{"-c", "echo", "n", "true"}, "takes the place of a COMMAND"},
+      {{"n", "-c", "echo", "more"}, "takes the place of a COMMAND"},
+      {{"n", "-c"}, "needs a value"},
+      {{"--max", "0.5", "n", "true"}, "at least 1 s"},
+      {{"--max", "3", "--kill-after", "3", "n", "true"}, "too long for --max"},
+      {{"--status-fd", "x", "n", "true"}, "a descriptor is a number"},
+      {{"--status-fd", "-1", "n", "true"}, "a descriptor is a number"},
+      {{"--status-fd", "99999999999", "n", "true"}, "a descriptor is a number"},
+      {{"--status-fd", "99", "n", "true"}, "is not open"},
       {{"--fd", "9", "n"}, "holds names"},
+      {{"--fd", "9", "n"}, "tenure hold"},
+      {{"-F", "n", "true"}, "tenure hold"},
+      {{"-u", "n"}, "tenure hold"},
       {{"-F", "n", "true"}, "leave the option out"},
       {{"-u", "n"}, "tenure show"},
       {{"--via", "redis://x", "n", "true"}, "not available in this version"},

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace tenure::tools {
 namespace {
 
@@ -20,6 +22,20 @@ TEST(Text, CleanTakesAwayWhatMovesATerminal) {
             "a?b");                                        // turns the direction of writing
   EXPECT_EQ(clean("\xFF\xC0\x80\xED\xA0\x80"), "??????");  // not UTF-8
   EXPECT_EQ(clean("\xF0\x9F"), "??");                      // cut short
+}
+
+TEST(Text, LongTextKeepsItsEnds) {
+  EXPECT_EQ(clipped("12345678", 8), "12345678");
+  EXPECT_EQ(clipped("123456789", 8), "1234...6789");
+  EXPECT_EQ(clipped("üüüüü", 6), "ü...ü");  // no half characters
+  EXPECT_EQ(clipped(std::string(9, '\xBF'), 8), "...");
+  EXPECT_EQ(tools::quoted(std::string(1000, 'x')).size(), 405U);
+}
+
+TEST(Text, MomentsAreOfTheTimeZone) {
+  setenv("TZ", "UTC", 1);
+  const std::string year = moment_text(std::chrono::system_clock::now().time_since_epoch());
+  EXPECT_TRUE(year == "1970-01-01 00:00:00" || year == "1969-12-31 23:59:59") << year;
 }
 
 TEST(Text, ShellWordsCanBePasted) {

@@ -234,6 +234,22 @@ TEST_F(Stopped, CommandThatIgnoresTermIsGoneInTime) {
   EXPECT_LT(lived_ns, 875'000'000U);
 }
 
+// The same for --max, also where the hold itself is strict.
+TEST_F(Stopped, CommandThatIgnoresTermIsGoneWhenItsTimeIsUp) {
+  const std::string script = "trap '' TERM; exec " + visitor("")[0] + " --visit " + scratch_.path("journal");
+  EXPECT_EQ(run_to_end(scratch_.run({"--max", "1", "n", "--", "sh", "-c", script})).exit, 79);
+  const std::uint64_t lived_ns = journal_->visit[0].last_ns - journal_->visit[0].first_ns;
+  EXPECT_LT(lived_ns, 875'000'000U);
+}
+
+TEST_F(Stopped, SupervisorDoesNotKeepTheCommandBeyondMax) {
+  const Process process = start({"--max", "1"});
+  process.send(SIGSTOP);
+  EXPECT_TRUE(eventually([this] { return left() == 0; }));
+  EXPECT_EQ(run_to_end(scratch_.run({"-w", "20", "n", "true"})).exit, 0);
+  process.send(SIGCONT);
+}
+
 TEST(Leased, IsRenewedForAsLongAsTheCommandRuns) {
   const Scratch scratch;
   const Ended ended = run_to_end(scratch.run({"--ttl", "1", "n", "sleep", "2.5"}));
