@@ -18,11 +18,8 @@
 # ./backup.sh makes the file `ran`; psql and other programs do next to nothing.
 set -euo pipefail
 
-# Documented, and not there yet in every state of the program. The list may go when all of it is.
-coming=(
-  hold check wait 'doctor --reap'
-  'run -c' 'run --command' 'run -o' 'run --close' 'run --status-fd' 'run --max'
-)
+# Documented, and not there yet in every state of the program: a command, or a command and an option.
+coming=('doctor --reap')
 
 way=$1
 man=$SOURCE_DIR/tools/man
