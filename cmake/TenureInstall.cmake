@@ -9,9 +9,12 @@ install(DIRECTORY core/include/ ipc/include/ TYPE INCLUDE FILES_MATCHING PATTERN
 if(TARGET tenure_program)
   install(TARGETS tenure_program)
   install(FILES ${TENURE_MAN_PAGES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-  # Where each shell looks for the completions of a program when they are first asked for.
+  # Where each shell looks for the completions of a program when they are first asked for. Debian's zsh looks for those of packages, whose
+  # prefix is /usr, in share/zsh/vendor-completions.
+  set(TENURE_ZSH_DIR ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING "Where the completion for zsh goes, below the prefix")
+  mark_as_advanced(TENURE_ZSH_DIR)
   install(FILES tools/completions/tenure.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME tenure)
-  install(FILES tools/completions/_tenure DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES tools/completions/_tenure DESTINATION ${TENURE_ZSH_DIR})
   install(FILES tools/completions/tenure.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 

@@ -18,10 +18,7 @@ export LC_ALL=C.UTF-8
 # shellcheck source=tests/packaging/shells.sh
 . "$SHELLS"
 
-if ! has_shell "$shell"; then
-  echo "skipped: $shell or its completions are not installed"
-  exit 77
-fi
+has_shell "$shell" || skip "$shell is not installed, or bash-completion"
 
 failures=0
 fail() {

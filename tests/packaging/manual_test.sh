@@ -18,11 +18,8 @@
 # ./backup.sh makes the file `ran`; psql and other programs do next to nothing.
 set -euo pipefail
 
-# Documented, and not there yet in every state of the program. The list may go when all of it is.
-coming=(
-  hold check wait 'doctor --reap'
-  'run -c' 'run --command' 'run -o' 'run --close' 'run --status-fd' 'run --max'
-)
+# Documented, and not there yet in every state of the program: a command, or a command and an option.
+coming=('doctor --reap')
 
 way=$1
 man=$SOURCE_DIR/tools/man
@@ -38,10 +35,9 @@ fail() {
   failures=$((failures + 1))
 }
 
-skip() { # REASON
-  echo "skipped: $1"
-  exit 77
-}
+
+# shellcheck source=tests/packaging/shells.sh
+. "$SHELLS"
 
 commands() { "$PROGRAM" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -v '^help$'; }
 # The names of the options of a command, one a line.
@@ -204,8 +200,6 @@ accepts() { # COMMAND OPTION [VALUE]
 
 options() {
   local command option value page shell
-  # shellcheck source=tests/packaging/shells.sh
-  . "$SHELLS"
   for shell in bash zsh fish; do
     if ! has_shell "$shell"; then
       echo "not judged: $shell, which is not installed"
@@ -258,8 +252,6 @@ installed() {
     [ -s "$share/$file" ] || fail "$file was not installed"
   done
   # As the shells find them by themselves.
-  # shellcheck source=tests/packaging/shells.sh
-  . "$SHELLS"
   completions=
   export XDG_DATA_DIRS=$share FPATH_FIRST=$share/zsh/site-functions
   for shell in bash zsh fish; do
@@ -270,7 +262,7 @@ installed() {
 
 case $way in
   lint)
-    if [ "$PAGES" != yes ]; then skip 'the pages were not built: scdoc is not installed'; fi
+    if [ "$PAGES" != yes ]; then skip 'there are no pages to read: scdoc is not installed, or they are compressed'; fi
     command -v man >/dev/null || skip 'man is not installed'
     lint
     ;;

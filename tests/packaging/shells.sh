@@ -1,7 +1,14 @@
-# What the shells complete: to be sourced. From its user: work (a directory), SOURCE_DIR, PROGRAM, and completions, the folder of the
-# completions, or nothing where the shells are to find them by themselves (by XDG_DATA_DIRS, FPATH_FIRST).
+# What the tests of the manual and of the completions share, above all what the shells complete: to be sourced. From its user: work (a
+# directory), SOURCE_DIR, PROGRAM, and completions, the folder of the completions, or nothing where the shells are to find them by
+# themselves (by XDG_DATA_DIRS, FPATH_FIRST).
 # shellcheck shell=bash
 : "${work:?}" "${SOURCE_DIR:?}" "${PROGRAM:?}" "${completions?}"
+
+# Ends the test as skipped, and says why as tools/check wants to hear it.
+skip() { # REASON
+  printf '%s: Skipped\n%s\n[  SKIPPED ]\n' "${0##*/}" "$1"
+  exit 77
+}
 
 has_shell() {
   command -v "$1" >/dev/null && { [ "$1" != bash ] || [ -e /usr/share/bash-completion/bash_completion ]; }
