@@ -190,9 +190,18 @@ TEST_F(Holding, AFullOutputHangsNobody) {
   EXPECT_TRUE(eventually([&] { return (text += output.drain()).ends_with('\n'); }));
   const std::string printed = text.substr(text.find_last_of('x') + 1);
   EXPECT_EQ(check(printed.substr(0, printed.size() - 1), {"n"}).exit, 0);
-  output.fill();
   input_.close_writer();
   EXPECT_EQ(process.wait().exit, 0);
+}
+
+TEST_F(Holding, LetsGoAlsoWhereNobodyReadsTheToken) {
+  const Pipe output;
+  output.fill();
+  Process process = hold({"n"}, [&] { give_as(output.writer(), 1); });
+  EXPECT_TRUE(eventually([this] { return !is_free(); }));
+  input_.close_writer();
+  EXPECT_EQ(process.wait().exit, 0);
+  EXPECT_TRUE(is_free());
 }
 
 TEST_F(Holding, AnOutputThatNobodyReadsIsAnError) {
