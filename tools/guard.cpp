@@ -121,12 +121,6 @@ class Guard {
       : plan_(plan), caller_(caller), page_(page), events_(events), bell_(bell), area_(area) {}
 
   void run() {
-    hold();
-    events_.flush(last_events_patience);
-  }
-
- private:
-  void hold() {
     if (!open() || !acquire()) return;
     if (is_wanted() && start()) watch_over_tree();
     // Of a supervisor that was killed nobody hears how far the command came. The kernel lets go of the name when this process ends, and
@@ -135,6 +129,8 @@ class Guard {
     const Token token = lease_.token();
     if (lease_.release()) events_.emit("released", [token](JsonWriter& json) { json.key("token").token(token); });
   }
+
+ private:
   bool open();
   bool acquire();
   Result<Lease, AcquireError> wait_for_name(Acquisition& acquisition);
@@ -505,6 +501,7 @@ void run_guard(const RunPlan& plan, const Caller& caller, StatusPage& page, Even
   adopt_orphans();
   Guard(plan, caller, page, events, bell, area).run();
   page.is_settled.store(true, std::memory_order_release);
+  events.flush(last_events_patience);
   _exit(exit_ok);
 }
 
