@@ -499,7 +499,9 @@ void run_guard(const RunPlan& plan, const Caller& caller, StatusPage& page, Even
   setpgid(0, 0);
   prctl(PR_SET_NAME, guard_name, 0, 0, 0);
   adopt_orphans();
-  Guard(plan, caller, page, events, bell, area).run();
+  // Never destroyed: the library may still be telling it something.
+  Guard guard(plan, caller, page, events, bell, area);
+  guard.run();
   page.is_settled.store(true, std::memory_order_release);
   events.flush(last_events_patience);
   _exit(exit_ok);

@@ -240,6 +240,17 @@ TEST_F(Holding, SixteenDescriptorsAreEnough) {
   EXPECT_EQ(process.wait().exit, 0);
 }
 
+TEST_F(Holding, TellsOfJeopardyAndTheEnd) {
+  const auto to_file = [this] { give_as(open(scratch_.path("events").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600), 9); };
+  const Ended ended = held({"-t", "2", "--no-renew", "--status-fd", "9", "n"}, to_file).wait();
+  EXPECT_EQ(ended.exit, 79);
+  EXPECT_TRUE(says(ended.err, "JEOPARDY: \"n\"") && says(ended.err, "LOST: \"n\"")) << ended.err;
+  const std::string text = scratch_.read("events");
+  const std::size_t jeopardy = text.find("{\"event\":\"jeopardy\"");
+  EXPECT_NE(jeopardy, std::string::npos) << text;
+  EXPECT_NE(text.find("{\"event\":\"lost\"", jeopardy), std::string::npos) << text;
+}
+
 // What its help shows.
 TEST_F(Holding, WorksInAScript) {
   const std::string program = TENURE_PROGRAM;
