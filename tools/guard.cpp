@@ -122,12 +122,6 @@ class Guard {
       : plan_(plan), caller_(caller), page_(page), events_(events), bell_(bell), area_(area) {}
 
   void run() {
-    hold();
-    events_.flush(last_events_patience);
-  }
-
- private:
-  void hold() {
     if (!open() || !acquire()) return;
     if (is_wanted() && start()) watch_over_tree();
     // Of a supervisor that was killed nobody hears how far the command came: the next holder is told that this one died.
@@ -135,6 +129,8 @@ class Guard {
     const Token token = lease_.token();
     if (lease_.release()) events_.emit("released", [token](JsonWriter& json) { json.key("token").token(token); });
   }
+
+ private:
   bool open();
   bool acquire();
   Result<Lease, AcquireError> wait_for_name(Acquisition& acquisition);
@@ -519,8 +515,11 @@ void run_guard(const RunPlan& plan, const Caller& caller, StatusPage& page, Even
   setpgid(0, 0);
   prctl(PR_SET_NAME, guard_name, 0, 0, 0);
   adopt_orphans();
-  Guard(plan, caller, page, events, bell, area).run();
+  // Never destroyed: the library may still be telling it something.
+  Guard guard(plan, caller, page, events, bell, area);
+  guard.run();
   page.is_settled.store(true, std::memory_order_release);
+  events.flush(last_events_patience);
   _exit(exit_ok);
 }
 

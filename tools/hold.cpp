@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -81,6 +82,7 @@ class Hold {
   int let_go(std::string_view why, int status);
   int lose(LeaseState state, Token token);
   bool print_token();
+  void tell_jeopardy();
   void sleep();
 
   void tell(const std::string& text) const {
@@ -96,6 +98,8 @@ class Hold {
   std::uint64_t end_at_ns_ = never;  // of --max
   int loss_event_ = -1;
   std::string unprinted_;
+  // Rung by a thread of the library, perhaps when this object is gone.
+  std::shared_ptr<ipc::Descriptor> jeopardy_ = std::make_shared<ipc::Descriptor>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 };
 
 int Hold::refuse(int status, const std::string& message) {
@@ -154,16 +158,14 @@ int Hold::cancelled() {
 
 int Hold::keep() {
   if (plan_.ttl.count() > 0) {
-    lease_->on_jeopardy([this](std::chrono::nanoseconds left) {
-      events_.emit("jeopardy", [left](JsonWriter& json) { json.key("remaining_s").value(seconds_of(left)); });
-      tell("JEOPARDY: " + quoted(plan_.name) + " was not renewed in time and ends in " + duration_text(left));
-    });
+    lease_->on_jeopardy([bell = jeopardy_](std::chrono::nanoseconds) { eventfd_write(bell->get(), 1); });
   }
   loss_event_ = lease_->loss_descriptor();
   unprinted_ = std::to_string(lease_->token()) + "\n";
   for (;;) {
     if (!print_token()) return let_go("stdout", exit_system);
     if (const LeaseState state = lease_->state(); state != LeaseState::held) return lose(state, lease_->token());
+    tell_jeopardy();
     if (cue_.has_come()) return let_go(cue_.signal() != 0 ? "signal" : "stdin", exit_ok);
     if (boottime_ns() >= end_at_ns_) {
       tell("its time (--max) is up: " + quoted(plan_.name) + " was held for " + duration_text(plan_.hold_max) + ", and is let go");
@@ -192,15 +194,24 @@ bool Hold::print_token() {
 
 void Hold::sleep() {
   const std::array<pollfd, 2> cue = cue_.events();
-  std::array<pollfd, 6> events{cue[0],
+  std::array<pollfd, 7> events{cue[0],
                                cue[1],
                                pollfd{unprinted_.empty() ? -1 : STDOUT_FILENO, POLLOUT, 0},
                                pollfd{loss_event_, POLLIN, 0},
                                pollfd{timer_.descriptor_for(end_at_ns_), POLLIN, 0},
-                               pollfd{events_.backlog_descriptor(), POLLOUT, 0}};
+                               pollfd{events_.backlog_descriptor(), POLLOUT, 0},
+                               pollfd{jeopardy_->get(), POLLIN, 0}};
   // Without the event, which may find no descriptor left, the lease is looked at.
   poll(events.data(), events.size(), loss_event_ < 0 ? loss_look_ms : cue_.pause_ms());
   if (events[5].revents != 0) events_.flush();
+}
+
+void Hold::tell_jeopardy() {
+  eventfd_t rings = 0;
+  if (eventfd_read(jeopardy_->get(), &rings) != 0) return;
+  const std::chrono::nanoseconds left = lease_->remaining();
+  events_.emit("jeopardy", [left](JsonWriter& json) { json.key("remaining_s").value(seconds_of(left)); });
+  tell("JEOPARDY: " + quoted(plan_.name) + " was not renewed in time and ends in " + duration_text(left));
 }
 
 int Hold::let_go(std::string_view why, int status) {

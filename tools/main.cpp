@@ -32,11 +32,10 @@ std::string overview() {
   rows.push_back({"  help [COMMAND]", "this text, or that of a command"});
   text += table_text(rows);
   text +=
-      "\nExit status: the command's own (run); 1 conflict, timeout, or an answer that is no; 64 wrong arguments; 65 the table or a file "
-      "is\n"
-      "damaged; 66 cannot open; 69 the command cannot be started; 71 an operating-system error; 73 cannot create; 75 try again later; 77 "
-      "not\n"
-      "permitted; 78 configuration; 79 the lease was lost while the command ran; 128 + n: signal n ended the command.\n";
+      "\nExit status: the command's own (run); 1 conflict, timeout, or an answer that is no; 64 wrong arguments;\n"
+      "65 the table or a file is damaged; 66 cannot open; 69 the command cannot be started; 71 an error of the\n"
+      "operating system; 73 cannot create; 75 try again later; 77 not permitted; 78 configuration; 79 the lease\n"
+      "was lost, or --max was up, while the command ran; 128 + n: signal n ended the command.\n";
   return text;
 }
 

@@ -190,9 +190,18 @@ TEST_F(Holding, AFullOutputHangsNobody) {
   EXPECT_TRUE(eventually([&] { return (text += output.drain()).ends_with('\n'); }));
   const std::string printed = text.substr(text.find_last_of('x') + 1);
   EXPECT_EQ(check(printed.substr(0, printed.size() - 1), {"n"}).exit, 0);
-  output.fill();
   input_.close_writer();
   EXPECT_EQ(process.wait().exit, 0);
+}
+
+TEST_F(Holding, LetsGoAlsoWhereNobodyReadsTheToken) {
+  const Pipe output;
+  output.fill();
+  Process process = hold({"n"}, [&] { give_as(output.writer(), 1); });
+  EXPECT_TRUE(eventually([this] { return !is_free(); }));
+  input_.close_writer();
+  EXPECT_EQ(process.wait().exit, 0);
+  EXPECT_TRUE(is_free());
 }
 
 TEST_F(Holding, AnOutputThatNobodyReadsIsAnError) {
@@ -229,6 +238,17 @@ TEST_F(Holding, SixteenDescriptorsAreEnough) {
   EXPECT_TRUE(eventually([this] { return !token().empty(); }));
   input_.close_writer();
   EXPECT_EQ(process.wait().exit, 0);
+}
+
+TEST_F(Holding, TellsOfJeopardyAndTheEnd) {
+  const auto to_file = [this] { give_as(open(scratch_.path("events").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600), 9); };
+  const Ended ended = held({"-t", "2", "--no-renew", "--status-fd", "9", "n"}, to_file).wait();
+  EXPECT_EQ(ended.exit, 79);
+  EXPECT_TRUE(says(ended.err, "JEOPARDY: \"n\"") && says(ended.err, "LOST: \"n\"")) << ended.err;
+  const std::string text = scratch_.read("events");
+  const std::size_t jeopardy = text.find("{\"event\":\"jeopardy\"");
+  EXPECT_NE(jeopardy, std::string::npos) << text;
+  EXPECT_NE(text.find("{\"event\":\"lost\"", jeopardy), std::string::npos) << text;
 }
 
 // What its help shows.

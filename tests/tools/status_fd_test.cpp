@@ -1,8 +1,11 @@
 // What `--status-fd` tells, to whom, and that nobody waits for whoever does not read it.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <sstream>
@@ -121,7 +124,7 @@ TEST_F(StatusFd, TellsALossAlsoWhileTheSupervisorIsStopped) {
 }
 
 TEST_F(StatusFd, TellsOfJeopardyAndTheDeadline) {
-  EXPECT_EQ(run({"-t", "2", "--no-renew", "--kill-after", "0.1", "n", "sleep", mark_}).exit, 79);
+  EXPECT_EQ(run({"-t", "3", "--no-renew", "--kill-after", "0.1", "n", "sleep", mark_}).exit, 79);
   EXPECT_EQ(names(), "acquired started jeopardy lost ending ended released");
   EXPECT_TRUE(tells("\"why\":\"deadline\"")) << scratch_.read("events");
 }
@@ -167,6 +170,17 @@ TEST_F(StatusFd, MayBeStandardOutputAndTheCommandKeepsIt) {
   EXPECT_TRUE(says(ended.out, "\nhi\n{\"event\":\"ended\"")) << ended.out;
   const auto close_it = [] { close(1); };
   EXPECT_EQ(run_to_end(scratch_.run({"--status-fd", "1", "n", "true"}), "", close_it).exit, 64);
+}
+
+TEST_F(StatusFd, MayBeASocket) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  EXPECT_EQ(run_to_end(with_status("run", {"n", "true"}), "", [&] { give_as(ends[1], 9); }).exit, 0);
+  std::array<char, 4096> buffer{};
+  const ssize_t count = recv(ends[0], buffer.data(), buffer.size(), MSG_DONTWAIT);
+  EXPECT_EQ(names_in(std::string(buffer.data(), static_cast<std::size_t>(std::max(count, ssize_t{0})))), "acquired started ended released");
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST_F(StatusFd, MustBeWritable) {
