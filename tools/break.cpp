@@ -25,6 +25,8 @@ int break_hold(const std::string& space_name, const char* name, Token token) {
   if (result) {
     std::string text = "broken: " + what + ", token " + std::to_string(token) + "\n";
     if (before && before->held && before->holder.token == token) text += "it was held by " + holder_text(before->holder) + "\n";
+    if (before && before->held && before->holder.is_run)
+      text += "its command is being killed; the name is free when nothing of it is left\n";
     return print(text) ? exit_ok : exit_system;
   }
   const std::string where = "\nspace: " + clean(space->report().table_path);
@@ -68,7 +70,7 @@ const Command break_command_entry{
     "break",
     "[options] NAME --token T",
     "takes NAME from the holder with token T",
-    "The next in the queue gets the name at once. A holder that is a `tenure run` kills its command;\n"
+    "The next in the queue gets the name at once; that of a `tenure run` when its command has been killed;\n"
     "another one finds out when it asks, or when its writes are refused for their token. A late break\n"
     "cannot hit a successor, whose token is another.\n",
     specs,

@@ -13,6 +13,8 @@
 #include "tools/command.hpp"
 #include "tools/exit_status.hpp"
 #include "tools/json.hpp"
+#include "tools/process_state.hpp"
+#include "tools/reaper.hpp"
 #include "tools/report_json.hpp"
 #include "tools/space_access.hpp"
 #include "tools/text.hpp"
@@ -21,7 +23,14 @@
 namespace tenure::tools {
 namespace {
 
-constexpr std::array specs{space_option, json_option, help_option};
+enum Key : int { key_reap };
+constexpr std::array specs{
+    OptionSpec{key_reap, "--reap", "", "kill what runs have left behind: commands whose tenure and guard were both killed"},
+    space_option,
+    json_option,
+    help_option,
+};
+constexpr std::chrono::milliseconds reap_patience(5000);
 
 enum class Verdict { good, weaker, bad };
 
@@ -121,6 +130,18 @@ void look_at_fill(Findings& findings, const std::string& what, std::uint32_t use
                       nearly_full ? remedy : ""});
 }
 
+// A run that is over, but for some of its processes, holds its name back.
+void look_at_trees(Findings& findings, Space& space, const std::string& option) {
+  for (const ipc::LeftTree& tree : ipc::left_trees(space)) {
+    std::vector<pid_t> left = tree.carriers;
+    left.insert(left.end(), tree.with_byte.begin(), tree.with_byte.end());
+    const std::string why = tree.is_dead ? "its guard is dead" : tree.is_overdue ? "it is past its deadline" : "it was broken";
+    findings.push_back({"left of a run", Verdict::weaker, quoted(tree.command) + ", " + user_text(tree.uid) + "; " + why,
+                        "tenure doctor --reap" + option + "; or the next `tenure run` of the name does it"});
+    for (const pid_t process : left) findings.push_back({"left of a run", Verdict::weaker, process_text(process), ""});
+  }
+}
+
 void look_at_space(Findings& findings, Space& space, const std::string& name) {
   const SpaceReport report = space.report();
   const std::string option = space_argument(name);
@@ -140,6 +161,7 @@ void look_at_space(Findings& findings, Space& space, const std::string& name) {
     findings.push_back({"sessions without a bell", Verdict::weaker, std::to_string(mute) + "; their death is noticed later",
                         "allow set_robust_list(2) where they run"});
   }
+  look_at_trees(findings, space, option);
   const std::vector<NameReport> names = space.list();
   const auto overdue = std::ranges::count_if(names, [](const NameReport& at) { return at.held && at.holder.alive && at.holder.expired; });
   if (overdue > 0) {
@@ -196,17 +218,41 @@ int examine(const std::string& name, bool in_json) {
   return status == exit_ok && bad ? exit_configuration : status;
 }
 
+// Says what it has killed, and what could not be.
+int reap(const std::string& name) {
+  int status = exit_ok;
+  std::optional<Space> space = open_space(name, true, status);
+  if (!space) return status;
+  const std::vector<ipc::LeftTree> trees = ipc::left_trees(*space);
+  if (trees.empty()) return print("nothing is left of any run\n") ? exit_ok : exit_system;
+  std::string said;
+  for (const ipc::LeftTree& tree : trees) {
+    Reaper reaper(*space);
+    const bool ended = reaper.end(tree.slot, reap_patience);
+    said += (ended ? "ended: " : "NOT ended: ") + quoted(tree.command) + ", " + user_text(tree.uid) + "\n";
+    if (ended) continue;
+    said += survivors_text(reaper.left()) + "\n";
+    status = exit_no;
+  }
+  space->sweep();
+  return print(said) ? status : exit_system;
+}
+
 int run(std::span<char*> arguments) {
   const ParsedOptions parsed = parse_options(specs, arguments, Operands::mixed);
   if (!parsed.error.empty()) return usage_error(doctor_command, parsed.error);
   std::string_view space;
   bool in_json = false;
+  bool reaps = false;
   for (const Option& option : parsed.options) {
     if (option.key == help_key) return print_help(doctor_command);
     if (option.key == space_key) space = option.value;
     if (option.key == json_key) in_json = true;
+    if (option.key == key_reap) reaps = true;
   }
   if (!parsed.operands.empty()) return usage_error(doctor_command, "it takes no operands");
+  if (reaps && in_json) return usage_error(doctor_command, "--reap says what it did in words only");
+  if (reaps) return reap(chosen_space(space));
   return examine(chosen_space(space), in_json);
 }
 

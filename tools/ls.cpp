@@ -29,6 +29,7 @@ struct Wishes {
 
 std::string state_text(const NameReport& name) {
   if (!name.held) return name.last_holder_died ? "free, abandoned" : "free";
+  if (name.holder.is_ending) return "ending";
   if (!name.holder.alive) return "holder died";
   if (name.holder.expired) return "expired";
   return name.holder.leased ? "held, " + duration_text(name.holder.remaining) + " left" : "held";

@@ -8,6 +8,7 @@ namespace {
 
 std::string_view state_of(const NameReport& name) {
   if (!name.held) return "free";
+  if (name.holder.is_ending) return "ending";
   if (!name.holder.alive) return "died";
   return name.holder.expired ? "expired" : "held";
 }
@@ -38,6 +39,11 @@ void write_holder(JsonWriter& json, const HolderReport& holder) {
   json.key("label").value(holder.label);
   json.key("contract").value(holder.leased ? "leased" : "strict");
   if (holder.leased) json.key("remaining_s").value(seconds_of(holder.remaining));
+  if (holder.is_ending) {
+    json.key("left_behind").open_array();
+    for (const std::uint32_t process : holder.left_behind) json.value(process);
+    json.close_array();
+  }
   json.key("held_s");
   holder.held_for.count() > 0 ? json.value(seconds_of(holder.held_for)) : json.null();
   json.close_object();

@@ -29,6 +29,7 @@ void add_holder(Rows& rows, const HolderReport& holder) {
 }
 
 std::string state_text(const NameReport& name) {
+  if (name.held && name.holder.is_ending) return ending_text(name.holder) + "; see: tenure doctor --reap";
   if (name.held) return name.holder.alive ? "held" : "held by a process that died; the next one takes over at once";
   if (name.last_holder_died) return "free; its last holder died while it held it, and the next one will be told";
   return name.last_token == 0 ? "free; not known in this space" : "free";

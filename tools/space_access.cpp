@@ -98,6 +98,13 @@ std::string process_text(std::uint32_t pid, bool in_this_pid_namespace, std::uin
   return text + ", " + user_text(user);
 }
 
+std::string ending_text(const HolderReport& holder) {
+  std::string text = holder.alive ? holder.expired ? "its time is up" : "it was broken" : "it was killed";
+  text += "; the name waits for the end of what is left of its command";
+  for (std::size_t i = 0; i < holder.left_behind.size(); ++i) text += (i == 0 ? ": PID " : ", ") + std::to_string(holder.left_behind[i]);
+  return text;
+}
+
 std::string holder_text(const HolderReport& holder) {
   std::string text = process_text(holder.pid, holder.in_this_pid_namespace, holder.uid, holder.command) + " on " + clean(host_name());
   if (!holder.label.empty()) text += ", " + quoted(holder.label);
@@ -105,7 +112,9 @@ std::string holder_text(const HolderReport& holder) {
     text += ", since " + moment_text(holder.held_for) + " (" + duration_text(holder.held_for) + ")";
   }
   text += ", token " + std::to_string(holder.token);
+  if (holder.is_ending) return text + "; " + ending_text(holder);
   if (!holder.alive) return text + "; it died, and the next one takes over at once";
+  if (holder.broken) return text + "; it was broken, and is about to end";
   if (holder.expired) return text + "; its time is up";
   if (holder.leased) text += ", " + duration_text(holder.remaining) + " left";
   return text;

@@ -34,6 +34,9 @@ namespace tenure::tools {
 // Whether somebody has the name at this moment: not whoever has died, nor whoever is past the deadline.
 [[nodiscard]] bool is_held_now(const NameReport& report);
 
+// "it was killed; the name waits for the end of what is left of its command: PID 4711, 4712". REQUIRES: the holder is ending.
+[[nodiscard]] std::string ending_text(const HolderReport& holder);
+
 // The command that breaks exactly this hold.
 [[nodiscard]] std::string break_command(const std::string& space, std::string_view name, Token token);
 
