@@ -113,6 +113,9 @@ class Leases {
   // The handle of a group's own lease.
   [[nodiscard]] Handle<P> group_handle(uint32_t group);
 
+  // Whether a slot's session holds a lease for its user, or did when it died.
+  [[nodiscard]] bool holds_any(uint32_t slot);
+
   // Whether a process carries the tag of the run in a slot, or of a run inside it; and whether anything of its tree may be left at all.
   [[nodiscard]] bool tag_lives(uint32_t slot);
   [[nodiscard]] bool tree_lives(uint32_t slot);

@@ -285,6 +285,15 @@ bool Leases<P>::is_carried(uint64_t tag) {
 }
 
 template <class P>
+bool Leases<P>::holds_any(uint32_t slot) {
+  for (uint32_t hold = slot * holds_per_session; hold < (slot + 1) * holds_per_session; ++hold) {
+    const HoldKey key{table_->hold(hold).key.load(std::memory_order_acquire)};
+    if (key.bound() && key.kind() != HoldKind::internal) return true;
+  }
+  return false;
+}
+
+template <class P>
 bool Leases<P>::tag_lives(uint32_t slot) {
   if (P::breaks(Rule::claimant_looks_for_tag)) return false;
   return is_carried(table_->slot(slot).tag.load(std::memory_order_relaxed));

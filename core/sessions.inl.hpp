@@ -34,7 +34,7 @@ typename Sessions<P>::Outcome Sessions<P>::claim(uint32_t number) {
   const SlotWord state{table_->slot(number).state.load(std::memory_order_acquire)};
   const bool bell_says_alive =
       state.has_bell() && !bell::rung(table_->slot(number).bells[Table<P>::bell_of(state.generation())].load(std::memory_order_acquire));
-  if (bell_says_alive || (state.is_run() && leases_->tag_lives(number))) {
+  if (bell_says_alive || (state.is_run() && leases_->holds_any(number) && leases_->tag_lives(number))) {
     table_->platform().free_byte(number);
     return Outcome::taken;
   }

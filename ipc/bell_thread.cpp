@@ -30,7 +30,7 @@ constexpr uint64_t answer_slice_ns = 20'000'000;
 constexpr int answer_slices_max = 100;
 
 // What the thread and the one who asks it say to each other: one word, and both sleep on it.
-enum Turn : uint32_t { not_started, starting, idle, link_request, end_request, failed };
+enum Turn : uint32_t { not_started, starting, idle, link_request, end_request, failed, adopted };
 
 // A link of the list, as the kernel reads it: an address of 8 bytes. Bells lie 4 bytes apart, so a node is not aligned to 8 and its
 // store would not be atomic. But the upper half of every link is the same, as the shadow never crosses a multiple of 4 GiB: it is
@@ -81,6 +81,7 @@ struct BellThread::Chain {
   uint32_t thread_id = 0;                      // written by the thread
   std::atomic<uint32_t>* requested = nullptr;  // read by the thread during link_request
   pthread_t thread{};
+  void* list_before = nullptr;  // of an adopted thread
 
   Chain(Chain* before, uint64_t of_generation, char* bells, std::size_t bells_bytes)
       : inherited(before), generation(of_generation), base(bells), bytes(bells_bytes) {}
@@ -96,6 +97,9 @@ struct BellThread::Chain {
   }
 
   bool start();
+  bool adopt();
+  bool make_shadow();
+  void free_shadow();
   void run();
   void link(std::atomic<uint32_t>& bell);
   bool unlink(const std::atomic<uint32_t>& bell);
@@ -109,15 +113,41 @@ struct BellThread::Chain {
   }
 };
 
-// REQUIRES: the mutex.
-bool BellThread::Chain::start() {
-  if (turn.load(std::memory_order_relaxed) != not_started) return shadow != nullptr;
-  turn.store(failed, std::memory_order_relaxed);
+bool BellThread::Chain::make_shadow() {
   shadow = reserve_shadow(head_bytes + bytes + sizeof(uint64_t));  // the last node reaches 4 bytes further than its bell
   if (shadow == nullptr) return false;
   auto* list = new (shadow) RobustListHead;
   list->first = head();
   list->futex_offset = static_cast<std::int64_t>(reinterpret_cast<uintptr_t>(base) - (head() + head_bytes));
+  return true;
+}
+
+void BellThread::Chain::free_shadow() {
+  munmap(shadow, head_bytes + bytes + sizeof(uint64_t));
+  shadow = nullptr;
+}
+
+// REQUIRES: the mutex.
+bool BellThread::Chain::adopt() {
+  if (turn.load(std::memory_order_relaxed) != not_started) return false;
+  turn.store(failed, std::memory_order_relaxed);
+  if (!make_shadow()) return false;
+  std::size_t length = 0;
+  syscall(SYS_get_robust_list, 0, &list_before, &length);
+  if (!register_robust_list(reinterpret_cast<RobustListHead*>(shadow))) {
+    free_shadow();
+    return false;
+  }
+  thread_id = static_cast<uint32_t>(syscall(SYS_gettid));
+  turn.store(adopted, std::memory_order_relaxed);
+  return true;
+}
+
+// REQUIRES: the mutex.
+bool BellThread::Chain::start() {
+  if (turn.load(std::memory_order_relaxed) != not_started) return shadow != nullptr;
+  turn.store(failed, std::memory_order_relaxed);
+  if (!make_shadow()) return false;
 
   sigset_t all, before;
   sigfillset(&all);
@@ -133,8 +163,7 @@ bool BellThread::Chain::start() {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error == 0) return true;
   turn.store(failed, std::memory_order_relaxed);
-  munmap(shadow, head_bytes + bytes + sizeof(uint64_t));
-  shadow = nullptr;
+  free_shadow();
   return false;
 }
 
@@ -201,6 +230,11 @@ bool BellThread::Chain::overlaps(uintptr_t node) const {
 
 // REQUIRES: the mutex, and a started thread.
 bool BellThread::Chain::ask_to_link(std::atomic<uint32_t>& bell) {
+  if (turn.load(std::memory_order_relaxed) == adopted) {
+    if (thread_id != static_cast<uint32_t>(syscall(SYS_gettid))) return false;
+    link(bell);
+    return true;
+  }
   requested = &bell;
   uint32_t seen = idle;
   while (!turn.compare_exchange_strong(seen, link_request, std::memory_order_acq_rel)) {
@@ -222,10 +256,16 @@ bool BellThread::Chain::ask_to_link(std::atomic<uint32_t>& bell) {
 void BellThread::Chain::end() {
   if (shadow == nullptr || broken) return;
   lower_half(head()).store(static_cast<uint32_t>(head()), std::memory_order_release);  // partner: the kernel's walk
+  if (turn.load(std::memory_order_relaxed) == adopted) {
+    // Another thread can't take the list back; empty, it does no harm.
+    if (thread_id != static_cast<uint32_t>(syscall(SYS_gettid))) return;
+    (void)register_robust_list(static_cast<RobustListHead*>(list_before));
+    return free_shadow();
+  }
   turn.store(end_request, std::memory_order_release);
   wake_sleepers(turn, 1);
   pthread_join(thread, nullptr);
-  munmap(shadow, head_bytes + bytes + sizeof(uint64_t));
+  free_shadow();
 }
 
 BellThread::BellThread(void* base, std::size_t bytes, bool able) : base_(static_cast<char*>(base)), bytes_(bytes), able_(able) {}
@@ -257,6 +297,13 @@ void BellThread::start() {
   if (chain == nullptr) return;
   const std::lock_guard lock(chain->mutex);
   (void)chain->start();
+}
+
+bool BellThread::adopt_this_thread() {
+  Chain* chain = chain_of_this_process();
+  if (chain == nullptr) return false;
+  const std::lock_guard lock(chain->mutex);
+  return chain->adopt();
 }
 
 bool BellThread::arm(std::atomic<uint32_t>& bell) {

@@ -30,6 +30,11 @@ class BellThread {
   // Starts the thread without waiting until it is ready, so that the caller can do other work in these 30 microseconds.
   void start();
 
+  // Makes the calling thread the one whose end rings the bells, so that none is started and none waited for. REQUIRES: it lives as long as
+  // the process, and has no robust mutexes, since its list is replaced. False: there is a thread already, or the system forbids it. Other
+  // threads can't arm any bell then.
+  [[nodiscard]] bool adopt_this_thread();
+
   // Stores the thread's id | FUTEX_WAITERS into the bell and puts it on the list. False when the system forbids it, when bells_max are
   // armed, when another bell within 8 bytes is armed (their nodes would overlap: a slot has one bell at a time), or when the word is out
   // of range. Killed in between: the word names the thread, and does not ring; its session isn't live yet.

@@ -58,6 +58,8 @@ class RealPlatform {
   void disarm_bell(Atomic<std::uint32_t>& bell) { bells_.disarm(bell); }
   // Starts the bell thread ahead of the first arm_bell(), without waiting for it.
   void start_bells() { bells_.start(); }
+  // See BellThread::adopt_this_thread.
+  [[nodiscard]] bool ring_with_this_thread() { return bells_.adopt_this_thread(); }
 
   bool raise_token_mark(std::uint64_t number) { return file_.token_mark().raise(number); }
 

@@ -13,6 +13,7 @@ using Table = core::Table<RealPlatform>;
 Result<RunSpace, OpenError> open_run_space(const Space::Options& options, const RunTag& tag) {
   auto core = SpaceCore::open(options, &tag);
   if (!core.has_value()) return core.error();
+  (*core)->ring_with_this_thread();
   const int leash = (*core)->share_bytes();
   return RunSpace{SpaceCore::wrap(std::move(*core)), leash};
 }

@@ -17,7 +17,8 @@
 
 namespace tenure::ipc {
 
-// The space, opened with sessions that hold names for a tree. REQUIRES: this process has not opened it before.
+// The space, opened with sessions that hold names for a tree. REQUIRES: this process has not opened it before, and the calling thread lives
+// as long as it does: its end is the end of the sessions. Only this thread acquires.
 struct RunSpace {
   Space space;
   // To be inherited by the tree and by the supervisor: as long as one process has it, the name stays held. -1: the system gave none.

@@ -79,6 +79,7 @@ class SpaceCore {
   std::uint32_t sweep();
 
   int share_bytes() { return platform_.share_bytes(); }
+  void ring_with_this_thread() { (void)platform_.ring_with_this_thread(); }
   void release_as_dead(Lease& lease);
   LeftTree left_tree(std::uint32_t slot, bool find_byte);
   std::vector<LeftTree> left_trees();

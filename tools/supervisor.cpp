@@ -246,7 +246,7 @@ int Supervisor::end_by_signal(int number) {
 // then their tag tells which they are.
 int Supervisor::end_tree() {
   events_.emit("ending", [](JsonWriter& json) { json.key("why").value("guard_killed"); });
-  complain("the guard of " + quoted(plan_.name) + " was killed; killing the command and all it has started");
+  if (!plan_.quiet) complain("the guard of " + quoted(plan_.name) + " was killed; killing the command and all it has started");
   for (int pause_ms = 1; is_left(); pause_ms = std::min(2 * pause_ms, kill_pause_max_ms)) {
     signal_tree(SIGKILL, older_children_);
     const auto belongs = [this](pid_t process) { return ipc::carries_any(process, {&caller_.tag.tag, 1}); };
