@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <random>
 #include <tuple>
 
 #include "tests/tools/terminal.hpp"
@@ -133,6 +135,25 @@ TEST_F(AtATerminal, AnInterruptAbortsTheScript) {
   EXPECT_EQ(terminal.text().find("went on"), std::string::npos);
 }
 
+// At any instant of the start.
+TEST_F(AtATerminal, NoInterruptIsLost) {
+  constexpr int rounds = is_sanitized ? 10 : 100;
+  const Arguments command = scratch_.run({"n", "sleep", mark_});
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(run_to_end(scratch_.run({"n", "true"})).exit, 0);
+  const auto start = std::chrono::steady_clock::now() - begun;
+  std::mt19937 random(5);
+  for (int i = 0; i < rounds; ++i) {
+    Terminal terminal(command);
+    ASSERT_TRUE(eventually([&] { return terminal.foreground_group() == terminal.pid(); }));
+    const auto instant = std::chrono::steady_clock::now() + start * std::uniform_int_distribution(0, 1500)(random) / 1000;
+    while (std::chrono::steady_clock::now() < instant) {
+    }
+    terminal.type(ctrl_c);
+    ASSERT_EQ(terminal.wait(), SIGINT) << "round " << i;
+  }
+}
+
 TEST_F(AtATerminal, AnInterruptEndsTheWait) {
   const Process holder(scratch_.run({"n", "sleep", mark_}));
   ASSERT_TRUE(sleeps());
@@ -207,6 +228,24 @@ TEST_F(AtATerminal, AJobInTheBackgroundMayNotRead) {
   EXPECT_TRUE(shell.shows("got:hello") && shell.prompts() && shell.tells_status(0)) << shell.text();
 }
 
+// It is stopped again before anybody can have noticed that it ran.
+TEST_F(AtATerminal, AReaderThatIsContinuedInTheBackgroundIsStoppedAgain) {
+  Shell shell;
+  shell.enter(run("n sh -c 'echo u\"\"p; read line; echo got:$line'"));
+  ASSERT_TRUE(shell.shows("up"));
+  for (int i = 0; i < 3; ++i) {
+    shell.type(ctrl_z);
+    ASSERT_TRUE(shell.shows("Stopped") && shell.prompts()) << shell.text();
+    ASSERT_TRUE(shell.does("bg"));
+    ASSERT_TRUE(shell.tells_of_a_stopped_job()) << shell.text();
+    shell.enter("fg");
+    const pid_t job = shell.foreground_job();
+    ASSERT_TRUE(eventually([&] { return state_of(job) != 'T'; }));
+  }
+  shell.enter("hello");
+  EXPECT_TRUE(shell.shows("got:hello") && shell.prompts() && shell.tells_status(0)) << shell.text();
+}
+
 // Only the command may be stopped for writing: the guard's words go by way of the supervisor, which the terminal lets write.
 TEST_F(AtATerminal, AStopOfBackgroundOutputStopsTheCommandOnly) {
   Shell shell;
@@ -264,6 +303,28 @@ TEST_F(AtATerminal, AKilledJobLeavesNothing) {
     ASSERT_TRUE(sleeps(2));
     ASSERT_TRUE(shell.does("kill -9 " + how));
     expect_nothing_left();
+  }
+}
+
+// Whom nobody would continue the terminal does not stop: `ssh -t HOST tenure run ...`.
+TEST_F(AtATerminal, WithoutAShellAKeyStopsNothing) {
+  Terminal terminal(scratch_.run({"n", "sleep", mark_}));
+  ASSERT_TRUE(sleeps());
+  Terminal waiter(scratch_.run({"n", "true"}));
+  ASSERT_TRUE(has_waiter());
+  waiter.type(ctrl_z);
+  waiter.type(ctrl_c);
+  EXPECT_EQ(waiter.wait(), SIGINT);
+  terminal.type(ctrl_z);
+  terminal.type(ctrl_c);
+  EXPECT_EQ(terminal.wait(), SIGINT);
+}
+
+TEST_F(AtATerminal, WithoutAShellAnEditorStopsNothing) {
+  for (const std::string script : {"kill -TSTP 0; echo went on", "(kill -TSTP 0; echo went on); exit 0"}) {
+    Terminal terminal(scratch_.run({"n", "sh", "-c", script}));
+    EXPECT_TRUE(terminal.shows("went on")) << script;
+    EXPECT_EQ(terminal.wait(), 0);
   }
 }
 
