@@ -4,9 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
-#include <random>
 #include <tuple>
 
 #include "tests/tools/terminal.hpp"
@@ -133,25 +131,6 @@ TEST_F(AtATerminal, AnInterruptAbortsTheScript) {
   const int status = terminal.wait();
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << status;
   EXPECT_EQ(terminal.text().find("went on"), std::string::npos);
-}
-
-// At any instant of the start.
-TEST_F(AtATerminal, NoInterruptIsLost) {
-  constexpr int rounds = is_sanitized ? 10 : 100;
-  const Arguments command = scratch_.run({"n", "sleep", mark_});
-  const auto begun = std::chrono::steady_clock::now();
-  EXPECT_EQ(run_to_end(scratch_.run({"n", "true"})).exit, 0);
-  const auto start = std::chrono::steady_clock::now() - begun;
-  std::mt19937 random(5);
-  for (int i = 0; i < rounds; ++i) {
-    Terminal terminal(command);
-    ASSERT_TRUE(eventually([&] { return terminal.foreground_group() == terminal.pid(); }));
-    const auto instant = std::chrono::steady_clock::now() + start * std::uniform_int_distribution(0, 1500)(random) / 1000;
-    while (std::chrono::steady_clock::now() < instant) {
-    }
-    terminal.type(ctrl_c);
-    ASSERT_EQ(terminal.wait(), SIGINT) << "round " << i;
-  }
 }
 
 TEST_F(AtATerminal, AnInterruptEndsTheWait) {
