@@ -250,6 +250,7 @@ TEST_F(AtATerminal, NoCommandStartsWhileItsJobIsStopped) {
   holder.send(SIGTERM);
   const auto holder_of = [this] { return run_to_end(scratch_.tenure("show", {"--json", "n"})).out; };
   EXPECT_TRUE(eventually([&] { return holder_of().find("\"session_pid\":" + std::to_string(guard)) != std::string::npos; }));
+  EXPECT_EQ(child_of(guard), 0);
   EXPECT_EQ(shell.text().find("entered"), std::string::npos);
   shell.enter("fg");
   EXPECT_TRUE(shell.shows("entered") && shell.prompts() && shell.tells_status(0)) << shell.text();
