@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 
 #include <array>
+#include <thread>
 
 #include "core/lease_word.hpp"
 #include "ipc/fork_watch.hpp"
@@ -213,6 +214,43 @@ TEST_F(BellThreadTest, a_signal_to_the_process_never_runs_in_its_thread) {
   pthread_sigmask(SIG_SETMASK, &old_mask, nullptr);
   EXPECT_EQ(ran_in.load(), getpid());
   sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST_F(BellThreadTest, an_adopted_thread_rings_when_its_process_is_killed) {
+  Child holder([&] {
+    BellThread bells = bells_of(*slots_);
+    if (!bells.adopt_this_thread() || bells.adopt_this_thread() || !bells.arm(bell(0)) || !bells.arm(bell(1))) return 1;
+    bells.disarm(bell(1));
+    bool armed_elsewhere = false;
+    std::thread([&] { armed_elsewhere = bells.arm(bell(2)); }).join();
+    if (armed_elsewhere || thread_names().size() != 1) return 2;
+    ready_->store(1);
+    sleep_until_killed();
+    return 0;
+  });
+  wait_until_ready();
+  EXPECT_FALSE(core::bell::rung(bell(0).load()));
+  holder.kill();
+  EXPECT_TRUE(rings(0));
+  EXPECT_FALSE(core::bell::rung(bell(1).load()));
+  EXPECT_FALSE(core::bell::rung(bell(2).load()));
+}
+
+TEST_F(BellThreadTest, an_adopted_thread_has_its_own_list_again_when_the_bells_end) {
+  Child holder([&] {
+    void* before = nullptr;
+    void* after = nullptr;
+    std::size_t length = 0;
+    syscall(SYS_get_robust_list, 0, &before, &length);
+    {
+      BellThread bells = bells_of(*slots_);
+      if (!bells.adopt_this_thread() || !bells.arm(bell(0))) return 1;
+    }
+    syscall(SYS_get_robust_list, 0, &after, &length);
+    return before == after ? 0 : 2;
+  });
+  EXPECT_EQ(holder.wait(), 0);
+  EXPECT_FALSE(core::bell::rung(bell(0).load()));
 }
 
 TEST_F(BellThreadTest, a_forbidden_list_is_told) {

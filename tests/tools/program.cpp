@@ -251,6 +251,12 @@ int count_left(const std::string& argument) { return static_cast<int>(processes_
 
 char state_of(pid_t process) { return stat_of(process).first; }
 pid_t parent_of(pid_t process) { return stat_of(process).second; }
+bool has_pending(pid_t process, int signal) {
+  const std::string status = content_of("/proc/" + std::to_string(process) + "/status");
+  const std::size_t at = status.find("\nShdPnd:\t");
+  if (at == std::string::npos) return false;
+  return (std::strtoull(status.c_str() + at + 9, nullptr, 16) >> (signal - 1) & 1) != 0;
+}
 pid_t child_of(pid_t process) {
   pid_t child = 0;
   each_process([&](pid_t pid) {

@@ -115,6 +115,7 @@ void give_as(int descriptor, int as);
 // As ps(1) shows it: 'T' stopped, 'D' in uninterruptible sleep, 'Z' a zombie; '?' there is none.
 [[nodiscard]] char state_of(pid_t process);
 [[nodiscard]] pid_t parent_of(pid_t process);
+[[nodiscard]] bool has_pending(pid_t process, int signal);
 [[nodiscard]] pid_t child_of(pid_t process);  // 0: it has none
 
 // What commands write while they run, in a shared file: who was in, from when to when.

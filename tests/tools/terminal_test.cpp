@@ -207,6 +207,24 @@ TEST_F(AtATerminal, AJobInTheBackgroundMayNotRead) {
   EXPECT_TRUE(shell.shows("got:hello") && shell.prompts() && shell.tells_status(0)) << shell.text();
 }
 
+// It is stopped again before anybody can have noticed that it ran.
+TEST_F(AtATerminal, AReaderThatIsContinuedInTheBackgroundIsStoppedAgain) {
+  Shell shell;
+  shell.enter(run("n sh -c 'echo u\"\"p; read line; echo got:$line'"));
+  ASSERT_TRUE(shell.shows("up"));
+  for (int i = 0; i < 3; ++i) {
+    shell.type(ctrl_z);
+    ASSERT_TRUE(shell.shows("Stopped") && shell.prompts()) << shell.text();
+    ASSERT_TRUE(shell.does("bg"));
+    ASSERT_TRUE(shell.tells_of_a_stopped_job()) << shell.text();
+    shell.enter("fg");
+    const pid_t job = shell.foreground_job();
+    ASSERT_TRUE(eventually([&] { return state_of(job) != 'T'; }));
+  }
+  shell.enter("hello");
+  EXPECT_TRUE(shell.shows("got:hello") && shell.prompts() && shell.tells_status(0)) << shell.text();
+}
+
 // Only the command may be stopped for writing: the guard's words go by way of the supervisor, which the terminal lets write.
 TEST_F(AtATerminal, AStopOfBackgroundOutputStopsTheCommandOnly) {
   Shell shell;
@@ -232,6 +250,7 @@ TEST_F(AtATerminal, NoCommandStartsWhileItsJobIsStopped) {
   holder.send(SIGTERM);
   const auto holder_of = [this] { return run_to_end(scratch_.tenure("show", {"--json", "n"})).out; };
   EXPECT_TRUE(eventually([&] { return holder_of().find("\"session_pid\":" + std::to_string(guard)) != std::string::npos; }));
+  EXPECT_EQ(child_of(guard), 0);
   EXPECT_EQ(shell.text().find("entered"), std::string::npos);
   shell.enter("fg");
   EXPECT_TRUE(shell.shows("entered") && shell.prompts() && shell.tells_status(0)) << shell.text();
@@ -264,6 +283,28 @@ TEST_F(AtATerminal, AKilledJobLeavesNothing) {
     ASSERT_TRUE(sleeps(2));
     ASSERT_TRUE(shell.does("kill -9 " + how));
     expect_nothing_left();
+  }
+}
+
+// Whom nobody would continue the terminal does not stop: `ssh -t HOST tenure run ...`.
+TEST_F(AtATerminal, WithoutAShellAKeyStopsNothing) {
+  Terminal terminal(scratch_.run({"n", "sleep", mark_}));
+  ASSERT_TRUE(sleeps());
+  Terminal waiter(scratch_.run({"n", "true"}));
+  ASSERT_TRUE(has_waiter());
+  waiter.type(ctrl_z);
+  waiter.type(ctrl_c);
+  EXPECT_EQ(waiter.wait(), SIGINT);
+  terminal.type(ctrl_z);
+  terminal.type(ctrl_c);
+  EXPECT_EQ(terminal.wait(), SIGINT);
+}
+
+TEST_F(AtATerminal, WithoutAShellAnEditorStopsNothing) {
+  for (const std::string script : {"kill -TSTP 0; echo went on", "(kill -TSTP 0; echo went on); exit 0"}) {
+    Terminal terminal(scratch_.run({"n", "sh", "-c", script}));
+    EXPECT_TRUE(terminal.shows("went on")) << script;
+    EXPECT_EQ(terminal.wait(), 0);
   }
 }
 

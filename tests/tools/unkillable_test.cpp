@@ -1,0 +1,182 @@
+// Descendants that cannot be killed, or take their time to die: the name stays held until they are gone, and whoever is asked says why.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/fuse.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tests/tools/program.hpp"
+
+namespace tenure::tests {
+namespace {
+
+constexpr uid_t nobody = 65534;
+
+// A file system whose server, this one, answers nobody but the kernel's greeting: who asks for a file sleeps, and not even SIGKILL wakes
+// it, until the server is gone.
+class DeafFileSystem {
+ public:
+  DeafFileSystem() : device_(open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK)) {}
+  ~DeafFileSystem() { end(); }
+  DeafFileSystem(const DeafFileSystem&) = delete;
+  DeafFileSystem& operator=(const DeafFileSystem&) = delete;
+
+  [[nodiscard]] bool is_open() const { return device_ >= 0; }
+  // For a process that ends with exec; it and its descendants see the file system.
+  void mount_on(const std::string& directory) const {
+    const std::string options = "fd=" + std::to_string(device_) + ",rootmode=40755,user_id=0,group_id=0";
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        mount("deaf", directory.c_str(), "fuse", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
+      _exit(126);
+    }
+  }
+  // Whether somebody waits for an answer.
+  bool is_asked() {
+    return eventually([this] {
+      alignas(fuse_in_header) std::array<char, 1 << 17> request{};
+      if (read(device_, request.data(), request.size()) <= 0) return false;
+      fuse_in_header header{};
+      std::memcpy(&header, request.data(), sizeof header);
+      if (header.opcode != FUSE_INIT) return true;
+      greet(header.unique);
+      return false;
+    });
+  }
+  void end() {
+    if (device_ >= 0) close(device_);
+    device_ = -1;
+  }
+
+ private:
+  void greet(std::uint64_t request) const {
+    fuse_init_out init{};
+    init.major = FUSE_KERNEL_VERSION;
+    init.minor = FUSE_KERNEL_MINOR_VERSION;
+    init.max_write = 4096;
+    fuse_out_header header{sizeof header + sizeof init, 0, request};
+    const std::array<iovec, 2> parts{iovec{&header, sizeof header}, iovec{&init, sizeof init}};
+    EXPECT_EQ(writev(device_, parts.data(), parts.size()), static_cast<ssize_t>(header.len));
+  }
+  int device_;
+};
+
+std::string name_of(pid_t process) {
+  std::string name;
+  std::getline(std::ifstream("/proc/" + std::to_string(process) + "/comm"), name);
+  return name;
+}
+
+class Unkillable : public testing::Test {
+ protected:
+  // Standard error of a process goes there, and can be read while it runs.
+  void say_into_file() const {
+    const int file = open(scratch_.path("said").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(file, 2);
+  }
+  bool says(const std::string& words) {
+    return eventually([&] { return scratch_.read("said").find(words) != std::string::npos; });
+  }
+  pid_t number_in(const std::string& file) {
+    EXPECT_TRUE(eventually([&] { return scratch_.read(file).ends_with('\n'); }));
+    return std::atoi(scratch_.read(file).c_str());
+  }
+  Scratch scratch_;
+};
+
+TEST_F(Unkillable, InUninterruptibleSleepItKeepsTheName) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may mount a file system that does not answer";
+  DeafFileSystem files;
+  ASSERT_TRUE(files.is_open()) << std::strerror(errno);
+  ASSERT_EQ(mkdir(scratch_.path("deaf").c_str(), 0700), 0);
+  const std::string script = "cat " + scratch_.path("deaf/file") + " & echo $! > " + scratch_.path("pid") + "; wait";
+  Process process(scratch_.run({"--kill-after", "0.05", "n", "sh", "-c", script}), "", [&] {
+    files.mount_on(scratch_.path("deaf"));
+    say_into_file();
+  });
+  const pid_t sleeper = number_in("pid");
+  ASSERT_TRUE(files.is_asked()) << scratch_.read("said");
+  process.send(SIGTERM);
+  EXPECT_TRUE(says("still holding \"n\": PID " + std::to_string(sleeper) + " (cat), ")) << scratch_.read("said");
+  EXPECT_TRUE(says(", in uninterruptible sleep has not died yet")) << scratch_.read("said");
+  EXPECT_EQ(state_of(sleeper), 'D');
+  EXPECT_EQ(run_to_end(scratch_.run({"-n", "n", "true"})).exit, 1);
+  Process next(scratch_.run({"n", "test", "!", "-e", "/proc/" + std::to_string(sleeper)}));
+  files.end();
+  EXPECT_EQ(next.wait().exit, 0);
+  EXPECT_EQ(process.wait().exit, 143);
+}
+
+// Nobody is left to say it; the guard waits all the same.
+TEST_F(Unkillable, InUninterruptibleSleepItKeepsTheNameOfAKilledSupervisor) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may mount a file system that does not answer";
+  DeafFileSystem files;
+  ASSERT_TRUE(files.is_open()) << std::strerror(errno);
+  ASSERT_EQ(mkdir(scratch_.path("deaf").c_str(), 0700), 0);
+  const std::string script = "cat " + scratch_.path("deaf/file") + " & echo $! > " + scratch_.path("pid") + "; wait";
+  const Process process(scratch_.run({"n", "sh", "-c", script}), "", [&] { files.mount_on(scratch_.path("deaf")); });
+  const pid_t sleeper = number_in("pid");
+  ASSERT_TRUE(files.is_asked());
+  process.send(SIGKILL);
+  EXPECT_TRUE(eventually([&] { return state_of(sleeper) == 'D'; }));
+  EXPECT_EQ(run_to_end(scratch_.run({"-w", "0.2", "n", "true"})).exit, 1);
+  Process next(scratch_.run({"n", "test", "!", "-e", "/proc/" + std::to_string(sleeper)}));
+  files.end();
+  EXPECT_EQ(next.wait().exit, 0);
+}
+
+// As sudo(8) makes them: wholly root's. (What is only set-user-ID is still its caller's to kill.)
+TEST_F(Unkillable, AnotherUsersProcessKeepsTheName) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can make a program that runs as another user";
+  const std::string become_root = scratch_.path("become-root");
+  const std::string mark = unique_sleep();
+  const std::string program = scratch_.path("tenure");
+  const std::string theirs = scratch_.path("theirs");
+  std::filesystem::copy_file("/usr/bin/setpriv", become_root);
+  std::filesystem::copy_file(TENURE_PROGRAM, program);
+  ASSERT_TRUE(chmod(become_root.c_str(), 04755) == 0 && chmod(scratch_.path("").c_str(), 0711) == 0);
+  ASSERT_TRUE(mkdir(theirs.c_str(), 0700) == 0 && chown(theirs.c_str(), nobody, nobody) == 0);
+  const Arguments as_nobody{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"};
+  const Arguments run = as_nobody + Arguments{program, "run", "--space", theirs + "/space"};
+  const std::string script = become_root + " --reuid 0 sleep " + mark + " & echo $! > " + theirs + "/pid; wait";
+  Process process(run + Arguments{"--kill-after", "0.05", "n", "sh", "-c", script}, "", [this] { say_into_file(); });
+  const pid_t sleeper = number_in("theirs/pid");
+  ASSERT_TRUE(eventually([&] { return name_of(sleeper) == "sleep"; })) << scratch_.read("said");
+  process.send(SIGTERM);
+  const std::string words = "still holding \"n\": PID " + std::to_string(sleeper) + " (sleep), user root cannot be killed by this user";
+  EXPECT_TRUE(says(words)) << scratch_.read("said");
+  EXPECT_EQ(run_to_end(run + Arguments{"-n", "n", "true"}).exit, 1);
+  EXPECT_FALSE(process.has_ended());
+  EXPECT_EQ(kill(sleeper, SIGKILL), 0);
+  EXPECT_EQ(process.wait().exit, 143);
+  EXPECT_EQ(run_to_end(run + Arguments{"-n", "n", "true"}).exit, 0);
+}
+
+// Its bell rings long before the kernel has taken its memory back.
+TEST(Large, ProcessIsGoneBeforeTheNextHolderIsIn) {
+  const Scratch scratch;
+  const Journal* journal = map_journal(scratch.path("journal"));
+  const Arguments visit = large_visitor(scratch.path("journal"));
+  const std::string script = visit[0] + " " + visit[1] + " " + visit[2] + " & echo $! > " + scratch.path("pid") + "; wait";
+  const Process process(scratch.run({"n", "sh", "-c", script}));
+  ASSERT_TRUE(eventually([&] { return journal->visit[0].last_ns != 0; }));
+  const std::string large = "/proc/" + std::to_string(std::atoi(scratch.read("pid").c_str()));
+  const Process next(
+      scratch.run(Arguments{"n", "sh", "-c", "[ -e " + large + " ] || exec \"$@\"", "sh"} + visitor(scratch.path("journal"))));
+  process.send(SIGKILL);
+  ASSERT_TRUE(eventually([&] { return journal->visit[1].last_ns != 0; }));
+  EXPECT_EQ(overlaps(*journal), 0);
+}
+
+}  // namespace
+}  // namespace tenure::tests
