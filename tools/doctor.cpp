@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ipc/run_tag.hpp"
 #include "tools/command.hpp"
 #include "tools/exit_status.hpp"
 #include "tools/json.hpp"
@@ -100,6 +101,10 @@ void look_at_kernel(Findings& findings) {
       "`tenure run` looks through all processes to end a tree", "a kernel with CONFIG_PROC_CHILDREN");
   const char* no_tree = why_no_tree();
   add(findings, "/proc", no_tree == nullptr, Verdict::bad, no_tree == nullptr ? "" : no_tree, "mount -t proc proc /proc");
+  rlimit tags{};
+  getrlimit(RLIMIT_LOCKS, &tags);
+  add(findings, "tags (ulimit -x)", tags.rlim_max == RLIM_INFINITY || ipc::is_outermost_tag(tags.rlim_max), Verdict::weaker,
+      "only an inherited descriptor tells what belongs to a command", "ulimit -x unlimited, where `tenure run` is started");
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   add(findings, "descriptors (ulimit -n)", files.rlim_cur >= 32, Verdict::weaker, "only " + std::to_string(files.rlim_cur),

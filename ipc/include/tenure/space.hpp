@@ -181,7 +181,7 @@ class TENURE_API Space {
   [[nodiscard]] std::vector<SessionReport> sessions();
   [[nodiscard]] SpaceReport report();
 
-  // Takes the name from the holder of exactly this token.
+  // Takes the name from the holder of exactly this token. That of a `tenure run` is free when its command has been killed.
   [[nodiscard]] Result<Token, BreakError> break_lease(std::string_view name, Token token);
   // Takes a name that nobody holds or waits for out of the table. Its tokens go on growing if it comes back.
   [[nodiscard]] Result<std::monostate, RemoveError> remove(std::string_view name);
