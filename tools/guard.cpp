@@ -140,6 +140,7 @@ class Guard {
 
   bool reap();
   void note_end(const siginfo_t& change);
+  [[nodiscard]] bool is_to_be_continued() const;
   void take_signals();
   void watch_for_loss(std::uint64_t now_ns);
   void look_at_lease(std::uint64_t now_ns);
@@ -379,6 +380,12 @@ void Guard::note_end(const siginfo_t& change) {
   if (kill_at_ns_ == never) end(Outcome::ended, status);
 }
 
+// At a terminal the command is continued with its whole group, and may have stopped again since then: only the stop that was meant ends.
+bool Guard::is_to_be_continued() const {
+  const std::uint64_t stopped_ns = page_.stopped_ns.load(std::memory_order_relaxed);
+  return stopped_ns != 0 && (!caller_.has_terminal || stopped_ns == page_.continued_ns.load(std::memory_order_relaxed));
+}
+
 void Guard::take_signals() {
   const std::uint64_t posted = page_.signals.exchange(0, std::memory_order_acq_rel);
   if (command_ == 0) return;
@@ -386,7 +393,7 @@ void Guard::take_signals() {
     if ((posted & bit_of(signal)) == 0) continue;
     if (signal == SIGTERM && sigismember(&caller_.ignored, SIGTERM) == 0) {
       begin_end(Outcome::terminated, SIGTERM, count_of(plan_.kill_after));
-    } else if (signal != SIGCONT || page_.stopped_ns.load(std::memory_order_relaxed) != 0) {
+    } else if (signal != SIGCONT || is_to_be_continued()) {
       kill(command_, signal);
     }
   }

@@ -33,6 +33,7 @@ struct StatusPage {
   std::atomic<std::uint64_t> signals{0};           // for the command; or to cancel the wait
   std::atomic<std::uint64_t> terminal_signals{0};  // the command has had them from the terminal, if it runs by then
   std::atomic<bool> is_paused{false};              // stopped on the terminal's request: no command starts meanwhile
+  std::atomic<std::uint64_t> continued_ns{0};      // the stop, as in stopped_ns, that the last SIGCONT was to end
 
   // Written by the guard.
   StartReport start;                         // process 0: the command has not been started yet

@@ -171,7 +171,10 @@ void Supervisor::take_signal(const siginfo_t& signal) {
   if (number == SIGCHLD || number == SIGPIPE || number == SIGTTIN || number == SIGTTOU) return;
   if (number == SIGTSTP && (command == 0 || from_terminal || is_of_group(signal)) && !has_job_control()) return undo_stop();
   if (from_command) return;
-  if (number == SIGCONT) forget_taken(SIGTSTP);
+  if (number == SIGCONT) {
+    forget_taken(SIGTSTP);
+    page_->continued_ns.store(followed_ns_, std::memory_order_relaxed);
+  }
   if (number == SIGTSTP && command == 0) {
     if (sigismember(&caller_.ignored, SIGTSTP) == 0) pause();
     return;

@@ -59,6 +59,9 @@ class Birth {
   pid_t command_ = 0;
 };
 
+// Where fork(2) plays vfork(2), the guard does not wait for the exec, and misses a stop that comes before it.
+constexpr bool waits_for_exec = !is_sanitized;
+
 class AtTheStart : public testing::Test {
  protected:
   std::string line() { return TENURE_PROGRAM " run --space " + scratch_.space() + " n sleep " + mark_; }
@@ -139,6 +142,7 @@ TEST_F(AtTheStart, AnInterruptOfTheWholeGroupIsOne) {
 }
 
 TEST_F(AtTheStart, AStopOfTheSupervisorStopsTheCommand) {
+  if (!waits_for_exec) return;
   Shell shell;
   shell.enter(line());
   ASSERT_TRUE(starts(shell.foreground_job()));
@@ -149,7 +153,7 @@ TEST_F(AtTheStart, AStopOfTheSupervisorStopsTheCommand) {
 
 // Before the exec it would keep the guard from telling anybody.
 TEST_F(AtTheStart, AStopBeforeTheExecComesAfterIt) {
-  if (is_sanitized) return;  // there vfork(2) may be played by fork(2), and the guard does not wait for the exec
+  if (!waits_for_exec) return;
   Shell shell;
   shell.enter(line());
   ASSERT_TRUE(starts(shell.foreground_job()) && birth_->has_joined());

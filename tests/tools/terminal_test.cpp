@@ -185,16 +185,31 @@ TEST_F(AtATerminal, AJobThatIsContinuedInTheBackgroundRuns) {
 
 TEST_F(AtATerminal, TheShellIsToldOfACommandThatStopsItself) {
   Shell shell;
-  shell.enter(run("n sh -c 'kill -STOP $$; exec sleep " + mark_ + "'"));
-  ASSERT_TRUE(shell.shows("Stopped") && shell.prompts()) << shell.text();
-  EXPECT_EQ(count_left(mark_), 0);
-  shell.enter("fg");
+  shell.enter(run("n sh -c 'kill -STOP $$; kill -STOP $$; exec sleep " + mark_ + "'"));
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(shell.shows("Stopped") && shell.prompts()) << shell.text();
+    EXPECT_EQ(count_left(mark_), 0);
+    shell.enter("fg");
+  }
   ASSERT_TRUE(sleeps());
   const pid_t job = shell.foreground_job();
   EXPECT_TRUE(eventually([&] { return none_stopped(job); }));
   shell.type(ctrl_c);
   EXPECT_TRUE(shell.prompts() && shell.tells_status(130)) << shell.text();
   expect_nothing_left();
+}
+
+// Whoever knows nothing of groups continues the supervisor.
+TEST_F(AtATerminal, AStoppedCommandIsContinuedWithItsSupervisor) {
+  Shell shell;
+  ASSERT_TRUE(shell.does(run("n sleep " + mark_) + " &"));
+  ASSERT_TRUE(sleeps());
+  const pid_t command = processes_with(mark_)[0];
+  EXPECT_EQ(kill(command, SIGSTOP), 0);
+  ASSERT_TRUE(shell.tells_of_a_stopped_job()) << shell.text();
+  EXPECT_EQ(kill(parent_of(parent_of(command)), SIGCONT), 0);
+  EXPECT_TRUE(eventually([command] { return state_of(command) == 'S'; }));
+  EXPECT_EQ(kill(command, SIGKILL), 0);
 }
 
 TEST_F(AtATerminal, AJobInTheBackgroundMayNotRead) {
