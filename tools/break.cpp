@@ -70,9 +70,9 @@ const Command break_command_entry{
     "break",
     "[options] NAME --token T",
     "takes NAME from the holder with token T",
-    "The next in the queue gets the name at once; that of a `tenure run` when its command has been killed;\n"
-    "another one finds out when it asks, or when its writes are refused for their token. A late break\n"
-    "cannot hit a successor, whose token is another.\n",
+    "The next in the queue gets the name at once, or, of a `tenure run`, as soon as its command has been\n"
+    "killed. Another holder finds out when it asks, or when its writes are refused for their token.\n"
+    "A late break cannot hit a successor, whose token is another.\n",
     specs,
     "  tenure break backups/orders --token 1234567890123\n",
     run,

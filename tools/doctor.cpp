@@ -26,7 +26,7 @@ namespace {
 
 enum Key : int { key_reap };
 constexpr std::array specs{
-    OptionSpec{key_reap, "--reap", "", "kill what runs have left behind: commands whose tenure and guard were both killed"},
+    OptionSpec{key_reap, "--reap", "", "end what is left of commands whose tenure was killed"},
     space_option,
     json_option,
     help_option,

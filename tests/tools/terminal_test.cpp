@@ -368,7 +368,6 @@ TEST_F(AtATerminal, IsAnEditor) {
 // Of those who are told nothing by the kernel, or do not listen, too.
 TEST_F(AtATerminal, AStoppedLeaseIsRenewedAndThatIsSaid) {
   Shell shell;
-  ASSERT_TRUE(shell.prompts());
   shell.enter(run("-v -t 2 --kill-after 0.2 n sleep " + mark_));
   ASSERT_TRUE(sleeps());
   shell.type(ctrl_z);
@@ -384,7 +383,6 @@ TEST_F(AtATerminal, AStoppedLeaseIsRenewedAndThatIsSaid) {
 // It neither takes what is typed for others, nor is stopped for wanting to.
 TEST_F(AtATerminal, AHoldMayBeInTheBackground) {
   Shell shell;
-  ASSERT_TRUE(shell.prompts());
   shell.enter(TENURE_PROGRAM " hold --space " + scratch_.space() + " n > " + scratch_.path("token") + " &");
   ASSERT_TRUE(eventually([this] { return !scratch_.read("token").empty(); }));
   shell.type("read a; echo got=$a\nhello\n");
