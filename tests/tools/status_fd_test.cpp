@@ -109,7 +109,8 @@ TEST_F(StatusFd, TellsWhatCannotBeDone) {
   EXPECT_EQ(names(), "refused");
   EXPECT_TRUE(tells("\"name\":\"a\\u000ab\"") && tells("\"exit\":64")) << scratch_.read("events");
   EXPECT_EQ(run({"n", "no-such-command"}).exit, 69);
-  EXPECT_EQ(names(), "refused acquired not_started released");
+  // Where vfork(2) is played by fork(2) (sanitizers), a failed start shows late, behind a "started".
+  EXPECT_TRUE(names().starts_with("refused acquired ") && names().ends_with(" not_started released")) << names();
 }
 
 TEST_F(StatusFd, TellsALossAlsoWhileTheSupervisorIsStopped) {
