@@ -109,7 +109,8 @@ TEST_F(StatusFd, TellsWhatCannotBeDone) {
   EXPECT_EQ(names(), "refused");
   EXPECT_TRUE(tells("\"name\":\"a\\u000ab\"") && tells("\"exit\":64")) << scratch_.read("events");
   EXPECT_EQ(run({"n", "no-such-command"}).exit, 69);
-  EXPECT_EQ(names(), "refused acquired not_started released");
+  // Where vfork(2) is played by fork(2) (sanitizers), a failed start shows late, behind a "started".
+  EXPECT_TRUE(names().starts_with("refused acquired ") && names().ends_with(" not_started released")) << names();
 }
 
 TEST_F(StatusFd, TellsALossAlsoWhileTheSupervisorIsStopped) {
@@ -168,7 +169,9 @@ TEST_F(StatusFd, IsNotInherited) {
 
 TEST_F(StatusFd, MayBeStandardOutputAndTheCommandKeepsIt) {
   const Ended ended = run_to_end(scratch_.run({"--status-fd", "1", "n", "echo", "hi"}));
-  EXPECT_TRUE(says(ended.out, "\nhi\n{\"event\":\"ended\"")) << ended.out;
+  // The command may be quicker than the event of its start.
+  EXPECT_TRUE(says(ended.out, "\nhi\n{\"event\":\"")) << ended.out;
+  EXPECT_EQ(names_in(ended.out), "acquired started ended released");
   const auto close_it = [] { close(1); };
   EXPECT_EQ(run_to_end(scratch_.run({"--status-fd", "1", "n", "true"}), "", close_it).exit, 64);
 }
