@@ -120,7 +120,9 @@ std::string holder_text(const HolderReport& holder) {
   return text;
 }
 
-bool is_held_now(const NameReport& report) { return report.held && (report.holder.is_ending || (report.holder.alive && !report.holder.expired)); }
+bool is_held_now(const NameReport& report) {
+  return report.held && (report.holder.is_ending || (report.holder.alive && !report.holder.expired));
+}
 
 std::string space_argument(const std::string& space) { return space == "default" ? std::string() : " --space " + shell_word(space); }
 

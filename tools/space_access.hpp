@@ -31,7 +31,7 @@ namespace tenure::tools {
 [[nodiscard]] std::string process_text(std::uint32_t pid, bool in_this_pid_namespace, std::uint32_t user, const std::string& command);
 [[nodiscard]] std::string holder_text(const HolderReport& holder);
 
-// Whether somebody has the name at this moment: not whoever has died, nor whoever is past the deadline.
+// Whether somebody has the name at this moment: not whoever has died, nor whoever is past the deadline, but what is left of a run.
 [[nodiscard]] bool is_held_now(const NameReport& report);
 
 // "it was killed; the name waits for the end of what is left of its command: PID 4711, 4712". REQUIRES: the holder is ending.
