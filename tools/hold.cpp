@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "ipc/descriptor.hpp"
@@ -18,6 +17,7 @@
 #include "tools/hold_cue.hpp"
 #include "tools/hold_options.hpp"
 #include "tools/signals.hpp"
+#include "tools/stop_watch.hpp"
 #include "tools/text.hpp"
 
 namespace tenure::tools {
@@ -25,40 +25,6 @@ namespace {
 
 constexpr std::chrono::milliseconds last_events_patience(1000);
 constexpr int loss_look_ms = 100;
-
-// Watches for the cue while the main thread waits for the name.
-class CueWatch {
- public:
-  // Throws std::system_error where the system has no descriptor or no thread left.
-  explicit CueWatch(HoldCue& cue) : cue_(cue) {
-    if (done_.get() < 0) throw std::system_error(errno, std::generic_category());
-    thread_ = std::thread([this] { watch(); });
-  }
-  ~CueWatch() {
-    eventfd_write(done_.get(), 1);
-    thread_.join();
-  }
-  CueWatch(const CueWatch&) = delete;
-  CueWatch& operator=(const CueWatch&) = delete;
-
-  [[nodiscard]] std::stop_token token() const { return stop_.get_token(); }
-
- private:
-  void watch() {
-    while (!cue_.has_come()) {
-      const std::array<pollfd, 2> cue = cue_.events();
-      std::array<pollfd, 3> events{cue[0], cue[1], pollfd{done_.get(), POLLIN, 0}};
-      poll(events.data(), events.size(), cue_.pause_ms());
-      if (events[2].revents != 0) return;
-    }
-    stop_.request_stop();
-  }
-
-  HoldCue& cue_;
-  ipc::Descriptor done_{eventfd(0, EFD_CLOEXEC)};
-  std::stop_source stop_;
-  std::thread thread_;
-};
 
 class Hold {
  public:
@@ -136,9 +102,15 @@ std::optional<Lease> Hold::acquire(Space& space, int& status) {
 }
 
 Result<Lease, AcquireError> Hold::wait_for_name(Acquisition& acquisition) {
-  std::optional<CueWatch> watch;
+  const auto goes_on = [this](StopWatch::Events& events) {
+    if (cue_.has_come()) return false;
+    const std::array<pollfd, 2> cue = cue_.events();
+    events.insert(events.end(), cue.begin(), cue.end());
+    return true;
+  };
+  std::optional<StopWatch> watch;
   try {
-    watch.emplace(cue_);
+    watch.emplace(goes_on, cue_.pause_ms());
   } catch (const std::system_error&) {
     return AcquireError::system;
   }
