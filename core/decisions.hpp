@@ -25,6 +25,8 @@ inline constexpr uint64_t tree_tick_ns = 5 * millisecond_ns;
 
 // How long the next in line waits, by its own running time, for the processes of a run that is past its deadline.
 inline constexpr uint64_t overdue_grace_ns = 2 * second_ns;
+// What one turn counts for at most.
+inline constexpr uint64_t overdue_turn_max_ns = 100 * millisecond_ns;
 
 // Ticks that a free lease may lie before an unmoved head of the queue is passed over.
 inline constexpr uint32_t patience_ticks = 2;

@@ -148,7 +148,8 @@ class Leases {
     uint32_t passed_head = no_index;  // the head that has left a free lease lie
     uint64_t passed_ticket = 0;
     uint32_t free_ticks = 0;
-    uint64_t overdue_ns = 0;  // waited for the tree of a run that is past its deadline
+    uint64_t overdue_ns = 0;       // waited for the tree of a run that is past its deadline,
+    uint64_t overdue_seen_ns = 0;  // up to here
   };
 
   // A simulated run is too short for the real one.
@@ -182,6 +183,7 @@ class Leases {
   [[nodiscard]] Acquired turn(Visit& visit, Grant& grant);
   [[nodiscard]] Acquired sleep(Visit& visit);
   void count_idle_tick(Visit& visit, bool timed_out);
+  void count_overdue(Visit& visit, uint64_t now_ns);
   [[nodiscard]] uint64_t sleep_ns(const Visit& visit, uint64_t now_ns) const;
 
   void offer_record(Visit& visit);

@@ -493,6 +493,7 @@ Acquired Leases<P>::sleep(Visit& visit) {
   const uint32_t slots = table_->header().slot_high_water.load(std::memory_order_relaxed);
   if (slots <= Table<P>::slot_of_wait(visit.seat.wait)) return Acquired::damaged;
   if (patience.queued != nullptr) patience.queued(patience.context, visit.queue.place);
+  count_overdue(visit, now_ns);
 
   std::array<Watch<P>, 3 + Queue<P>::joiners_max + 1> watches;
   std::size_t count = 0;
@@ -522,11 +523,15 @@ Acquired Leases<P>::sleep(Visit& visit) {
     if (bell::rung(watches[i].word->load(std::memory_order_acquire))) table_->broadcast(*watches[i].word);
   }
   count_idle_tick(visit, result == WaitResult::timed_out);
-  // By the time that this waiter has run: of a host that was suspended, or of a waiter that was stopped, no more than a tick counts.
-  if (visit.verdict.claim == Claim::overdue) {
-    visit.overdue_ns += std::min(table_->platform().boottime_ns() - now_ns, tree_tick_ns);
-  }
   return Acquired::busy;
+}
+
+// By the time that this waiter has run: of a host that was suspended, or of a waiter that was stopped, only some counts.
+template <class P>
+void Leases<P>::count_overdue(Visit& visit, uint64_t now_ns) {
+  if (visit.verdict.claim != Claim::overdue) return;
+  if (visit.overdue_seen_ns != 0) visit.overdue_ns += std::min(now_ns - visit.overdue_seen_ns, overdue_turn_max_ns);
+  visit.overdue_seen_ns = now_ns;
 }
 
 // A head that lets a free lease lie for two ticks is stopped: it is passed over until it runs again. Only the order bends; the CAS on the

@@ -29,7 +29,7 @@ struct FuzzPlatform {
   uint64_t boottime_ns() { return now_ns += 1000; }
   uint64_t realtime_ms() { return 1; }
   ByteClaim claim_byte(uint32_t) { return ByteClaim::claimed; }
-  bool tag_is_carried(uint64_t) { return false; }
+  bool tag_is_carried(uint64_t tag) { return tag % 4 == 1; }
   void free_byte(uint32_t) {}
   bool byte_is_held(uint32_t slot) { return slot % 2 == 0; }
   bool arm_bell(Atomic<uint32_t>& bell) {
@@ -62,7 +62,7 @@ struct Input {
 class World {
  public:
   World() : table_(platform_, segment_, prepare()), leases_(table_), sessions_(table_, leases_), names_(table_, leases_) {
-    (void)sessions_.open({1, 1, 1, 1, "fuzz", {}});
+    (void)sessions_.open(facts(false));
   }
 
   void step(Input& input) {
@@ -79,6 +79,14 @@ class World {
   }
 
  private:
+  static SessionFacts facts(bool is_run) {
+    SessionFacts facts;
+    facts.pid = 1;
+    facts.command = "fuzz";
+    facts.is_run = is_run;
+    facts.tag = is_run ? 5 : 0;
+    return facts;
+  }
   SegmentIdentity prepare() {
     const SegmentIdentity identity = finished({}, capacity);
     std::memset(segment_, 0, segment_bytes);
@@ -112,7 +120,7 @@ class World {
     char name[name_bytes_max];
     (void)names_.read_name(input.take<uint16_t>() % group_entries, name);
     (void)sessions_.stands(input.take<uint8_t>() % capacity.sessions, 1);
-    const SessionClaim claim = sessions_.open({2, 2, 2, 2, {}, {}});
+    const SessionClaim claim = sessions_.open(facts(input.take<uint8_t>() % 2 != 0));
     if (claim.code == SessionClaim::Code::claimed && claim.slot != 0) sessions_.close(claim.slot);
   }
 

@@ -21,7 +21,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds time_to_end(2000);
 constexpr milliseconds time_to_end_when_overdue(1000);
 constexpr int round_pause_ms = 5;
-constexpr std::uint64_t round_ns_max = 10'000'000;  // what a stop or a suspended host makes longer does not count
+// Whoever only has the byte open takes long to find.
+constexpr std::uint32_t rounds_per_search = 10;
+constexpr std::uint64_t round_ns_max = 100'000'000;  // what a stop or a suspended host makes longer does not count
 
 }  // namespace
 
@@ -41,12 +43,13 @@ void Reaper::work_on(std::uint32_t slot) {
   const bool is_broken = !tree.is_dead && !tree.is_overdue;
   const bool had_time = waited() >= (tree.is_overdue ? time_to_end_when_overdue : time_to_end);
   if (!is_broken || had_time) kill_all(tree, tree.carriers);
+  if (had_time && rounds_++ % rounds_per_search == 0) {
+    tree = ipc::left_tree(space_, slot, true);
+    kill_all(tree, tree.with_byte);
+    with_byte_ = tree.with_byte;
+  }
   left_ = tree.carriers;
-  if (!had_time) return;
-  tree = ipc::left_tree(space_, slot, true);
-  kill_all(tree, tree.with_byte);
-  left_ = tree.carriers;
-  left_.insert(left_.end(), tree.with_byte.begin(), tree.with_byte.end());
+  left_.insert(left_.end(), with_byte_.begin(), with_byte_.end());
 }
 
 bool Reaper::end(std::uint32_t slot, milliseconds patience) {

@@ -43,6 +43,8 @@ class Reaper {
   std::uint64_t tag_ = 0;
   std::uint64_t round_ns_ = 0;  // when the last round was; 0: there was none
   std::int64_t waited_ns_ = 0;
+  std::uint32_t rounds_ = 0;
+  std::vector<pid_t> with_byte_;  // when it was last looked for them
   std::vector<pid_t> left_;
 };
 

@@ -14,7 +14,9 @@
 #include <ctime>
 
 #include "ipc/tree_scan.hpp"
+#include "tools/boot_time.hpp"
 #include "tools/process_state.hpp"
+#include "tools/reaper.hpp"
 #include "tools/signals.hpp"
 #include "tools/status_page.hpp"
 #include "tools/text.hpp"
@@ -24,6 +26,7 @@ namespace tenure::tools {
 namespace {
 
 constexpr int kill_pause_max_ms = 100;
+constexpr std::uint64_t survivors_told_after_ns = 1'000'000'000;
 
 bool has_controlling_terminal() {
   const int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -250,10 +253,16 @@ int Supervisor::end_by_signal(int number) {
 int Supervisor::end_tree() {
   events_.emit("ending", [](JsonWriter& json) { json.key("why").value("guard_killed"); });
   if (!plan_.quiet) complain("the guard of " + quoted(plan_.name) + " was killed; killing the command and all it has started");
+  const std::uint64_t survivors_told_at_ns = boottime_ns() + survivors_told_after_ns;
+  bool told = plan_.quiet;
   for (int pause_ms = 1; is_left(); pause_ms = std::min(2 * pause_ms, kill_pause_max_ms)) {
     signal_tree(SIGKILL, older_children_);
     const auto belongs = [this](pid_t process) { return ipc::carries_any(process, {&caller_.tag.tag, 1}); };
     for (const pid_t process : carriers()) signal_if(process, SIGKILL, belongs);
+    if (!told && boottime_ns() >= survivors_told_at_ns) {
+      told = true;
+      complain(quoted(plan_.name) + " stays held until these have died:\n" + survivors_text(tree_members(older_children_)));
+    }
     poll(nullptr, 0, pause_ms);
   }
   return exit_system;

@@ -140,9 +140,9 @@ std::vector<pid_t> direct_children() {
   return found;
 }
 
-std::vector<pid_t> tree_members() {
+std::vector<pid_t> tree_members(const std::vector<pid_t>& spared) {
   std::size_t direct = 0;
-  return TreeWalk({}).members(direct);
+  return TreeWalk(spared).members(direct);
 }
 
 std::vector<pid_t> signal_tree(int signal, const std::vector<pid_t>& spared) {

@@ -29,7 +29,7 @@ std::vector<pid_t> signal_tree(int signal, const std::vector<pid_t>& spared = {}
 // `belongs`: whether the process is still one of those meant. 0, or errno of what failed; 0 too where it is gone or no longer meant.
 int signal_if(pid_t process, int signal, const std::function<bool(pid_t)>& belongs);
 
-// The descendants, parents before their children.
-[[nodiscard]] std::vector<pid_t> tree_members();
+// The descendants, parents before their children, but for those in `spared` and theirs.
+[[nodiscard]] std::vector<pid_t> tree_members(const std::vector<pid_t>& spared = {});
 
 }  // namespace tenure::tools
