@@ -96,8 +96,8 @@ StartedCommand start_command(const std::vector<std::string>& command, const std:
   const std::vector<char*> variables = pointers_to(environment);
   const pid_t guard = getpid();
   const pid_t process = vfork();  // NOLINT(bugprone-unsafe-functions): posix_spawn cannot do it
-  // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): it never returns, and writes to no variable of this thread
   if (process == 0) {
+    // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): it never returns, and writes to no variable of this thread
     become_command(const_cast<char**>(arguments.data()), const_cast<char**>(variables.data()), caller, bonds, guard, report);
   }
   if (process < 0) return {-1, errno};

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -137,6 +138,8 @@ Process::Process(const Arguments& arguments, std::string input, const std::funct
   pointers.push_back(nullptr);
   pid_ = fork();
   if (pid_ == 0) {
+    // A test that is killed for taking too long leaves nothing behind.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     setsid();
     dup2(in, 0);
     dup2(out_, 1);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ Terminal::Terminal(const Arguments& arguments) {
   const winsize size{24, 80, 0, 0};
   pid_ = forkpty(&master_, nullptr, nullptr, &size);
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     setenv("TERM", "vt100", 1);
     unsetenv("LESS");
     execvp(pointers[0], pointers.data());
