@@ -23,7 +23,7 @@ inline constexpr std::uint64_t outermost_tag_bit = std::uint64_t{1} << 61;
 [[nodiscard]] constexpr bool is_outermost_tag(std::uint64_t number) { return number >> 61 == 3; }
 
 struct RunTag {
-  std::uint64_t tag = 0;    // 0: this process's limit is already in use for something else, so that the tree can carry none
+  std::uint64_t tag = 0;    // 0: the limit is already in use for something else, or may not be set, so that the tree can carry none
   std::uint64_t outer = 0;  // that this process carries itself; 0: none
   rlimit limits{};          // what a process of the tree sets; as it is where there is no tag
 };

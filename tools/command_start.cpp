@@ -69,7 +69,7 @@ void catch_up(const Caller& caller, const StartReport& report) {
 [[noreturn]] void become_command(char** command, char** environment, const Caller& caller, const Bonds& bonds, pid_t guard,
                                  StartReport& report) {
   report.process = getpid();
-  if (setrlimit(RLIMIT_LOCKS, &bonds.tag_limits) != 0) report.error = errno;
+  if (bonds.is_tagged && setrlimit(RLIMIT_LOCKS, &bonds.tag_limits) != 0) report.error = errno;
   if (bonds.leash >= 0 && fcntl(bonds.leash, F_SETFD, 0) != 0) report.error = errno;
   if (setpgid(0, caller.has_terminal ? caller.group : 0) != 0) report.error = errno;
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

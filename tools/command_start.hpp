@@ -32,8 +32,9 @@ struct StartReport {
 
 // What every process of the command's tree has, whatever becomes of its parents.
 struct Bonds {
-  int leash = -1;     // an open descriptor of this process; -1: the command inherits none
-  rlimit tag_limits;  // of RLIMIT_LOCKS
+  int leash = -1;  // an open descriptor of this process; -1: the command inherits none
+  bool is_tagged = false;
+  rlimit tag_limits{};  // of RLIMIT_LOCKS, where it is tagged
 };
 
 // REQUIRES: the calling thread lives as long as the command, which the kernel kills when that thread ends; every signal is blocked.

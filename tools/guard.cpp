@@ -130,7 +130,7 @@ bool Guard::open() {
 void Guard::explain_bonds() {
   const bool inherits = leash_ >= 0 && !plan_.close;
   if (caller_.tag.tag == 0) {
-    context_.tell("the limit of file locks (ulimit -x) is set: only an inherited descriptor tells what belongs to the command's tree");
+    context_.tell("the limit of file locks (ulimit -x) is in use: only an inherited descriptor tells what belongs to the command's tree");
     if (!inherits) context_.tell("... and the command inherits none: kill -9 of tenure and of its guard at once would leave it alone");
   } else if (leash_ < 0) {
     context_.tell(std::string("no descriptor for the command to inherit: ") + std::strerror(errno));
@@ -211,7 +211,7 @@ bool Guard::is_lost() {
 
 // The command's process, or 0, and why has been said.
 pid_t Guard::start() {
-  const Bonds bonds{plan_.close ? -1 : leash_, caller_.tag.limits};
+  const Bonds bonds{plan_.close ? -1 : leash_, caller_.tag.tag != 0, caller_.tag.limits};
   StartedCommand started{-1, errno};
   if (watch_.open()) started = start_command(plan_.command, environment_for(plan_, *lease_), caller_, bonds, context_.page.start);
   if (started.error != 0) {

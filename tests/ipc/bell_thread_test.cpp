@@ -223,7 +223,11 @@ TEST_F(BellThreadTest, an_adopted_thread_rings_when_its_process_is_killed) {
     bells.disarm(bell(1));
     bool armed_elsewhere = false;
     std::thread([&] { armed_elsewhere = bells.arm(bell(2)); }).join();
-    if (armed_elsewhere || thread_names().size() != 1) return 2;
+    if (armed_elsewhere) return 2;
+    // A sanitizer has threads of its own.
+    for (const std::string& name : thread_names()) {
+      if (name.starts_with("tenure-bell")) return 3;
+    }
     ready_->store(1);
     sleep_until_killed();
     return 0;

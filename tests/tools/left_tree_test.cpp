@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 
@@ -159,6 +160,22 @@ TEST_F(LeftTree, OfALeaseIsEndedWhenSupervisorAndGuardAreStopped) {
   EXPECT_EQ(next.exit, 0) << next.err;
   EXPECT_EQ(count_left(mark_), 0);
   EXPECT_GT(std::stoull(next.out), std::stoull(scratch_.read("token")));
+}
+
+// A host that was suspended past the deadline: all wake up at once.
+TEST_F(LeftTree, OfALeaseIsEndedWhenAllWereStoppedPastTheDeadline) {
+  const Process process = start({"-t", "1", "--no-renew"}, "sleep $0; true", 2);
+  Process next(scratch_.run({"-w", "20", "n", "true"}));
+  pid_t guard = 0;
+  ASSERT_TRUE(eventually([&] { return (guard = next.guard()) > 0; }));
+  std::vector<pid_t> all = processes_with(mark_);
+  all.insert(all.end(), {process.pid(), process.guard(), next.pid(), guard});
+  for (const pid_t one : all) EXPECT_EQ(kill(one, SIGSTOP), 0);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_TRUE(eventually([&] { return std::chrono::steady_clock::now() - begun > std::chrono::milliseconds(1300); }));
+  for (const pid_t one : all) EXPECT_EQ(kill(one, SIGCONT), 0);
+  EXPECT_EQ(next.wait().exit, 0);
+  EXPECT_EQ(count_left(mark_), 0);
 }
 
 // A supervisor that had children of its own before it became one can't tell orphans by their parent.

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
+#include <string>
 
 #include "tests/tools/program.hpp"
 
@@ -177,6 +179,19 @@ TEST_F(Surroundings, NothingReachesATerminalUncleaned) {
         std::ranges::none_of(text, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7F; });
     EXPECT_TRUE(is_clean && !says(text, "\xc2\x9b")) << arguments[1] << ": " << text;
   }
+}
+
+// Start-up is decided by what has to be linked. A sanitizer brings a runtime of its own.
+TEST_F(Surroundings, NeedsNoLibraryButThatOfC) {
+  if (is_sanitized) return;
+  std::istringstream lines(run_to_end({"readelf", "--dynamic", TENURE_PROGRAM}).out);
+  int needed = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("(NEEDED)") == std::string::npos) continue;
+    ++needed;
+    EXPECT_TRUE(line.find("[libc.so") != std::string::npos || line.find("[ld-linux") != std::string::npos) << line;
+  }
+  EXPECT_GE(needed, 1);
 }
 
 TEST_F(Surroundings, HelpFitsOnAScreen) {
