@@ -37,7 +37,7 @@ constexpr Way ways[] = {{"supervisor", Victim::supervisor},
 void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
 // A user whom nobody else is: all of whose processes may be killed.
-const uid_t stranger = 300'000 + static_cast<uid_t>(getpid() % 100'000);
+const uid_t stranger = 40'000 + static_cast<uid_t>(getpid() % 20'000);
 
 void become_stranger() {
   if (setgroups(0, nullptr) != 0 || setgid(stranger) != 0 || setuid(stranger) != 0) _exit(126);
