@@ -124,6 +124,15 @@ struct SlotWord {
   [[nodiscard]] constexpr bool is_run() const { return state() == SlotState::run || state() == SlotState::run_without_bell; }
 };
 
+// TAG of a run, 64 bits: 63 clear, 62 set; 61 set in that of an outermost run, so that any other is lower; 60..0 random. 0: it has none.
+// Anything else is damage: what carries a tag may be killed, so a number that half the host carries must not pass for one.
+namespace run_tag {
+inline constexpr uint64_t bit = uint64_t{1} << 62;
+inline constexpr uint64_t outermost_bit = uint64_t{1} << 61;
+[[nodiscard]] constexpr bool is_sound(uint64_t tag) { return tag >> 62 == 1; }
+[[nodiscard]] constexpr bool is_outermost(uint64_t tag) { return tag >> 61 == 3; }
+}  // namespace run_tag
+
 // BELL, 32 bits, the kernel's robust-futex layout. Stored by the session before it is live; then by the kernel alone.
 namespace bell {
 inline constexpr uint32_t owner_died = 0x40000000;  // bit 30: set by the kernel when the session's process ends or executes another program

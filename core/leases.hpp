@@ -113,6 +113,8 @@ class Leases {
   // The handle of a group's own lease.
   [[nodiscard]] Handle<P> group_handle(uint32_t group);
 
+  // Whether what a slot says of its tag makes sense.
+  [[nodiscard]] bool has_sound_tag(uint32_t slot);
   // Whether a slot's session holds a lease for its user, or did when it died.
   [[nodiscard]] bool holds_any(uint32_t slot);
 

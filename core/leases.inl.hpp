@@ -276,12 +276,18 @@ bool Leases<P>::is_carried(uint64_t tag) {
       if (!SlotWord{slot.state.load(std::memory_order_acquire)}.is_run()) continue;
       if (slot.outer_tag.load(std::memory_order_relaxed) != tags[i]) continue;
       const uint64_t inner = slot.tag.load(std::memory_order_relaxed);
-      if (inner == 0 || std::find(tags.begin(), tags.begin() + count, inner) != tags.begin() + count) continue;
+      if (!run_tag::is_sound(inner) || std::find(tags.begin(), tags.begin() + count, inner) != tags.begin() + count) continue;
       if (count == tags.size()) return true;  // more than can be told apart here
       tags[count++] = inner;
     }
   }
   return false;
+}
+
+template <class P>
+bool Leases<P>::has_sound_tag(uint32_t slot) {
+  const uint64_t tag = table_->slot(slot).tag.load(std::memory_order_relaxed);
+  return tag == 0 || run_tag::is_sound(tag);
 }
 
 template <class P>
@@ -316,6 +322,7 @@ typename Leases<P>::Verdict Leases<P>::judge_owner(uint32_t lease, LeaseWord wor
   if (!key.bound() || key.lease() != lease || view.damaged || !view.state.is_live()) return {Claim::damaged};
   const uint32_t slot = Table<P>::slot_of_hold(hold);
   const bool has_tree = view.state.is_run() && key.kind() == HoldKind::user;
+  if (has_tree && !has_sound_tag(slot)) return {Claim::damaged};
   if (view.dead) {
     if (view.bell != nullptr) table_->broadcast(*view.bell);
     if (key.kind() == HoldKind::internal) return {Claim::dead_internal};

@@ -24,7 +24,7 @@ void store_text(Words& words, std::string_view text) {
 template <class P>
 typename Sessions<P>::Outcome Sessions<P>::claim(uint32_t number) {
   const SlotView<P> before = table_->look(number);
-  if (before.damaged) return Outcome::damaged;
+  if (before.damaged || (before.state.is_run() && leases_->holds_any(number) && !leases_->has_sound_tag(number))) return Outcome::damaged;
   if (before.state.is_live() && !before.dead) return Outcome::taken;  // mostly without a system call
   switch (table_->platform().claim_byte(number)) {
     case ByteClaim::held_by_other: return Outcome::taken;

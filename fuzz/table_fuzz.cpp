@@ -84,7 +84,7 @@ class World {
     facts.pid = 1;
     facts.command = "fuzz";
     facts.is_run = is_run;
-    facts.tag = is_run ? 5 : 0;
+    facts.tag = is_run ? run_tag::bit + 1 : 0;
     return facts;
   }
   SegmentIdentity prepare() {

@@ -35,7 +35,7 @@ bool belongs_to(Space& space, const LeftTree& tree, pid_t process) { return Spac
 std::vector<std::uint64_t> SpaceCore::tags_of(std::uint32_t number) {
   std::vector<std::uint64_t> tags;
   const auto add = [&tags](std::uint64_t tag) {
-    if (tag != 0 && std::find(tags.begin(), tags.end(), tag) == tags.end()) tags.push_back(tag);
+    if (core::run_tag::is_sound(tag) && std::find(tags.begin(), tags.end(), tag) == tags.end()) tags.push_back(tag);
   };
   add(table_.slot(number).tag.load(std::memory_order_relaxed));
   for (std::size_t i = 0; i < tags.size(); ++i) {

@@ -6,21 +6,15 @@
 //   limit of a process of the tree       of a run outside all others    of a run inside the tree of another
 //   soft                                 its tag                        its own tag
 //   hard                                 its tag                        as inherited: the tag of the outermost run
-//
-// Bits of a tag: 63 clear, 62 set; 61 set in the tag of an outermost run, so that any other is lower; 60..0 random.
 #pragma once
 
 #include <sys/resource.h>
 
 #include <cstdint>
 
+#include "core/lease_word.hpp"
+
 namespace tenure::ipc {
-
-inline constexpr std::uint64_t tag_bit = std::uint64_t{1} << 62;
-inline constexpr std::uint64_t outermost_tag_bit = std::uint64_t{1} << 61;
-
-[[nodiscard]] constexpr bool is_tag(std::uint64_t number) { return number >> 62 == 1; }
-[[nodiscard]] constexpr bool is_outermost_tag(std::uint64_t number) { return number >> 61 == 3; }
 
 struct RunTag {
   std::uint64_t tag = 0;    // 0: the limit is already in use for something else, or may not be set, so that the tree can carry none
@@ -30,13 +24,14 @@ struct RunTag {
 
 // The tag of a run whose processes inherit `own` limits; `random` are any 64 bits.
 [[nodiscard]] constexpr RunTag tag_under(const rlimit& own, std::uint64_t random) {
-  const std::uint64_t number = tag_bit | (random & (outermost_tag_bit - 1));
+  namespace tags = core::run_tag;
+  const std::uint64_t number = tags::bit | (random & (tags::outermost_bit - 1));
   if (own.rlim_max == RLIM_INFINITY) {
-    const std::uint64_t tag = number | outermost_tag_bit;
+    const std::uint64_t tag = number | tags::outermost_bit;
     return {tag, 0, {tag, tag}};
   }
-  if (!is_outermost_tag(own.rlim_max)) return {0, 0, own};
-  return {number, is_tag(own.rlim_cur) ? own.rlim_cur : own.rlim_max, {number, own.rlim_max}};
+  if (!tags::is_outermost(own.rlim_max)) return {0, 0, own};
+  return {number, tags::is_sound(own.rlim_cur) ? own.rlim_cur : own.rlim_max, {number, own.rlim_max}};
 }
 
 // The same for this process.

@@ -105,7 +105,9 @@ bool each_process(Use use) {
 }
 
 bool matches(const rlimit& limits, std::span<const std::uint64_t> tags) {
-  const auto carried = [&limits](std::uint64_t tag) { return tag != 0 && (limits.rlim_cur == tag || limits.rlim_max == tag); };
+  const auto carried = [&limits](std::uint64_t tag) {
+    return core::run_tag::is_sound(tag) && (limits.rlim_cur == tag || limits.rlim_max == tag);
+  };
   return std::any_of(tags.begin(), tags.end(), carried);
 }
 
@@ -154,7 +156,7 @@ std::vector<pid_t> carriers_of(std::span<const std::uint64_t> tags) {
 }
 
 bool tag_is_carried(std::uint64_t tag) {
-  if (tag == 0) return false;
+  if (!core::run_tag::is_sound(tag)) return false;
   bool found = false;
   const bool looked = each_process([&](int process) {
     found = process > 0 && carries_any(process, {&tag, 1});

@@ -12,7 +12,8 @@
 
 namespace tenure::ipc {
 
-// Whether a process, zombies apart, carries the tag. True also where that can't be found out.
+// Whether a process, zombies apart, carries the tag. True also where that can't be found out. Here and below: nobody carries a number that
+// is no tag (core::run_tag), whatever the limits say.
 [[nodiscard]] bool tag_is_carried(std::uint64_t tag);
 
 // Whether this process carries one of the tags; asked again right before it is killed.

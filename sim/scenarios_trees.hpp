@@ -58,7 +58,7 @@ class TreesScenario final : public Scenario {
     std::uint32_t run;
   };
 
-  [[nodiscard]] std::uint64_t tag_of(std::uint32_t run) const { return shape_.tagged ? 1000 + run : 0; }
+  [[nodiscard]] std::uint64_t tag_of(std::uint32_t run) const { return shape_.tagged ? core::run_tag::bit + 1000 + run : 0; }
   void guard(World& world, std::uint32_t number);
   bool acquire(World& world, std::uint32_t number, core::Grant& grant);
   void watch_over_tree(World& world, std::uint32_t number, const core::Grant& grant);

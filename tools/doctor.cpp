@@ -103,7 +103,7 @@ void look_at_kernel(Findings& findings) {
   add(findings, "/proc", no_tree == nullptr, Verdict::bad, no_tree == nullptr ? "" : no_tree, "mount -t proc proc /proc");
   rlimit tags{};
   getrlimit(RLIMIT_LOCKS, &tags);
-  add(findings, "tags (ulimit -x)", tags.rlim_max == RLIM_INFINITY || ipc::is_outermost_tag(tags.rlim_max), Verdict::weaker,
+  add(findings, "tags (ulimit -x)", tags.rlim_max == RLIM_INFINITY || core::run_tag::is_outermost(tags.rlim_max), Verdict::weaker,
       "only an inherited descriptor tells what belongs to a command", "ulimit -x unlimited, where `tenure run` is started");
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);

@@ -9,7 +9,7 @@ constexpr std::uint64_t random_bits = 0xFFFF'0000'1234'5678;
 
 TEST(RunTag, of_an_outermost_run_is_both_limits) {
   constexpr RunTag tag = tag_under({RLIM_INFINITY, RLIM_INFINITY}, random_bits);
-  static_assert(is_tag(tag.tag) && is_outermost_tag(tag.tag));
+  static_assert(core::run_tag::is_sound(tag.tag) && core::run_tag::is_outermost(tag.tag));
   EXPECT_EQ(tag.outer, 0u);
   EXPECT_EQ(tag.limits.rlim_cur, tag.tag);
   EXPECT_EQ(tag.limits.rlim_max, tag.tag);
@@ -19,7 +19,7 @@ TEST(RunTag, of_a_run_inside_another_is_lower_and_remembers_the_outermost) {
   constexpr RunTag outermost = tag_under({RLIM_INFINITY, RLIM_INFINITY}, 0);
   for (const std::uint64_t random : {std::uint64_t{0}, random_bits, ~std::uint64_t{0}}) {
     const RunTag middle = tag_under(outermost.limits, random);
-    EXPECT_TRUE(is_tag(middle.tag) && !is_outermost_tag(middle.tag));
+    EXPECT_TRUE(core::run_tag::is_sound(middle.tag) && !core::run_tag::is_outermost(middle.tag));
     EXPECT_LT(middle.limits.rlim_cur, middle.limits.rlim_max) << "or an unprivileged process could not set it";
     EXPECT_EQ(middle.limits.rlim_max, outermost.tag);
     EXPECT_EQ(middle.outer, outermost.tag);

@@ -53,6 +53,17 @@ TEST_F(TreeScan, finds_who_carries_the_tag_and_nobody_else) {
   EXPECT_FALSE(tag_is_carried(0));
 }
 
+// A segment may say anything. Half the host carries RLIM_INFINITY, and what carries a tag is killed.
+TEST_F(TreeScan, finds_nobody_by_a_number_that_is_no_tag) {
+  rlimit own{};
+  ASSERT_EQ(getrlimit(RLIMIT_LOCKS, &own), 0);
+  for (const std::uint64_t number : {std::uint64_t{RLIM_INFINITY}, std::uint64_t{0}, std::uint64_t{own.rlim_cur}, std::uint64_t{1000}}) {
+    EXPECT_FALSE(tag_is_carried(number));
+    EXPECT_TRUE(carriers_of({&number, 1}).empty());
+    EXPECT_FALSE(carries_any(getpid(), {&number, 1}));
+  }
+}
+
 TEST_F(TreeScan, passes_over_zombies) {
   Child child(carrier());
   wait_until_ready();

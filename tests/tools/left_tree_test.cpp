@@ -1,4 +1,5 @@
 // What is left when supervisor and guard are both killed, stopped, or robbed of what they know: the next one ends it, and only then enters.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 
 #include <tenure/tenure.hpp>
 
+#include "core/layout.hpp"
 #include "tests/tools/program.hpp"
 
 namespace tenure::tests {
@@ -127,6 +129,27 @@ TEST_F(LeftTree, IsNamedAndReaped) {
   expect_ended_by_the_next({"-n"});
 }
 
+// A segment may say anything, and half the host carries RLIM_INFINITY as its limit.
+TEST_F(LeftTree, IsNotLookedForByANumberThatIsNoTag) {
+  const Process process = start({}, "sleep $0; true", 2);
+  kill_both(process);
+  ASSERT_TRUE(eventually([this] { return count_left(mark_) == 1; }));
+  const std::string bystander = unique_sleep();
+  const Process other({"sleep", bystander});
+  ASSERT_TRUE(eventually([&] { return count_left(bystander) == 1; }));
+  const int table = open((scratch_.space() + "/default.table").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(table, 0);
+  constexpr std::uint64_t nobodys = ~std::uint64_t{0};
+  constexpr auto slots = static_cast<off_t>(core::geometry_of({}).slot_offset);
+  constexpr off_t tag_at = 64;
+  for (off_t slot = 0; slot < 4; ++slot) EXPECT_EQ(pwrite(table, &nobodys, sizeof nobodys, slots + slot * 256 + tag_at), 8);
+  close(table);
+  EXPECT_EQ(run_to_end(scratch_.run({"-w", "0.2", "n", "true"})).exit, 65);
+  EXPECT_EQ(run_to_end(scratch_.run({"-n", "n", "true"})).exit, 65);
+  run_to_end(scratch_.tenure("doctor", {"--reap"}));
+  EXPECT_EQ(count_left(bystander), 1);
+}
+
 // The library never kills: it waits, and says for whom.
 TEST_F(LeftTree, KeepsUsersOfTheLibraryWaiting) {
   const Process process = start({}, "sleep $0; true", 2);
@@ -173,7 +196,7 @@ TEST_F(LeftTree, OfALeaseIsEndedWhenAllWereStoppedPastTheDeadline) {
   for (const pid_t one : all) EXPECT_EQ(kill(one, SIGSTOP), 0);
   const auto begun = std::chrono::steady_clock::now();
   EXPECT_TRUE(eventually([&] { return std::chrono::steady_clock::now() - begun > std::chrono::milliseconds(1300); }));
-  for (const pid_t one : all) EXPECT_EQ(kill(one, SIGCONT), 0);
+  for (const pid_t one : all) kill(one, SIGCONT);  // some are killed by those that were continued before
   EXPECT_EQ(next.wait().exit, 0);
   EXPECT_EQ(count_left(mark_), 0);
 }
