@@ -146,8 +146,8 @@ TEST_P(Forkers, AreCaught) {
 }
 
 constexpr Forker forkers[] = {
-    {"children", "for i in {1..500}; do sleep $1 & [ $i = 50 ] && echo > $2; done; wait"},
-    {"chain", "hop() { [ $1 = 50 ] && echo > $3; [ $1 -lt 5000 ] && (hop $(($1 + 1)) $2 $3 &) ; }; hop 1 $1 $2; sleep $1"},
+    {"children", "for i in {1..3000}; do sleep $1 & [ $i = 50 ] && echo > $2; done; wait"},
+    {"chain", "hop() { [ $1 = 50 ] && echo > $3; [ $1 -lt 20000 ] && (hop $(($1 + 1)) $2 $3 &) ; }; hop 1 $1 $2; sleep $1"},
 };
 INSTANTIATE_TEST_SUITE_P(Kinds, Forkers, testing::ValuesIn(forkers), [](const auto& at) { return std::string(at.param.name); });
 
