@@ -292,13 +292,6 @@ BellThread::Chain* BellThread::chain_of_this_process() {
   return seen;
 }
 
-void BellThread::start() {
-  Chain* chain = chain_of_this_process();
-  if (chain == nullptr) return;
-  const std::lock_guard lock(chain->mutex);
-  (void)chain->start();
-}
-
 bool BellThread::adopt_this_thread() {
   Chain* chain = chain_of_this_process();
   if (chain == nullptr) return false;

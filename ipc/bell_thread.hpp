@@ -27,9 +27,6 @@ class BellThread {
   // Takes every bell off the list without ringing it, and ends the thread.
   ~BellThread();
 
-  // Starts the thread without waiting until it is ready, so that the caller can do other work in these 30 microseconds.
-  void start();
-
   // Makes the calling thread the one whose end rings the bells, so that none is started and none waited for. REQUIRES: it lives as long as
   // the process, and has no robust mutexes, since its list is replaced. False: there is a thread already, or the system forbids it. Other
   // threads can't arm any bell then.

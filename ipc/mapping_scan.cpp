@@ -1,6 +1,5 @@
 #include "ipc/mapping_scan.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -11,12 +10,11 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <optional>
 #include <string_view>
 
 #include "ipc/descriptor.hpp"
+#include "ipc/proc_walk.hpp"
 #include "ipc/text.hpp"
 
 namespace tenure::ipc {
@@ -90,16 +88,12 @@ std::vector<pid_t> processes_that_map(const std::vector<std::string>& paths) {
   std::vector<pid_t> found;
   std::vector<Sought> sought;
   sought.reserve(paths.size());
-  sought.reserve(paths.size());
   for (const std::string& path : paths) sought.push_back({path, device_near(path)});
   const std::string own_mounts = mounts_of("self");
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc"), closedir);
-  if (directory == nullptr) return found;
-  while (const dirent* entry = readdir(directory.get())) {
-    char* end = nullptr;
-    const long process = std::strtol(entry->d_name, &end, 10);
-    if (process > 0 && *end == '\0' && maps_one_of(entry->d_name, sought, own_mounts)) found.push_back(static_cast<pid_t>(process));
-  }
+  each_number_in("/proc", [&](int process) {
+    if (maps_one_of(std::to_string(process).c_str(), sought, own_mounts)) found.push_back(process);
+    return true;
+  });
   std::sort(found.begin(), found.end());
   return found;
 }

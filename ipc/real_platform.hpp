@@ -56,8 +56,6 @@ class RealPlatform {
 
   bool arm_bell(Atomic<std::uint32_t>& bell) { return bells_.arm(bell); }
   void disarm_bell(Atomic<std::uint32_t>& bell) { bells_.disarm(bell); }
-  // Starts the bell thread ahead of the first arm_bell(), without waiting for it.
-  void start_bells() { bells_.start(); }
   // See BellThread::adopt_this_thread.
   [[nodiscard]] bool ring_with_this_thread() { return bells_.adopt_this_thread(); }
 

@@ -41,12 +41,12 @@ PoolError SessionPool::open_session() {
   shown.process_started = facts.start_ticks;
   shown.pid_namespace = facts.pid_namespace;
   shown.command = {facts.command.data(), strnlen(facts.command.data(), facts.command.size())};
-  if (appearance_.pid != 0) shown.pid = appearance_.pid;
-  if (!appearance_.command.empty()) shown.command = appearance_.command;
   shown.label = appearance_.label;
-  shown.is_run = appearance_.is_run;
-  shown.tag = appearance_.tag;
-  shown.outer_tag = appearance_.outer_tag;
+  if (appearance_.run) {
+    shown.is_run = true;
+    shown.tag = appearance_.run->tag;
+    shown.outer_tag = appearance_.run->outer;
+  }
   const core::SessionClaim claim = registry_.open(shown);
   switch (claim.code) {
     case core::SessionClaim::Code::claimed: break;

@@ -9,12 +9,14 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/names.hpp"
 #include "core/sessions.hpp"
 #include "ipc/real_platform.hpp"
+#include "ipc/run_tag.hpp"
 
 namespace tenure::ipc {
 
@@ -22,14 +24,10 @@ using Word32 = RealPlatform::Atomic<std::uint32_t>;
 
 enum class PoolError : std::uint8_t { none, full, damaged, system };
 
-// What the sessions of a process are shown as, where that is not what the system says of it.
+// What the sessions of a process say beside what the system says of it.
 struct Appearance {
   std::string label;
-  std::string command;    // empty: the process's own
-  std::uint32_t pid = 0;  // 0: the process's own
-  bool is_run = false;    // see core::SessionFacts
-  std::uint64_t tag = 0;
-  std::uint64_t outer_tag = 0;
+  std::optional<RunTag> run;  // of `tenure run`; see core::SessionFacts
 };
 
 class SessionPool {

@@ -237,13 +237,7 @@ Result<std::shared_ptr<SpaceCore>, OpenError> SpaceCore::open(const Space::Optio
   }
   auto opened = SegmentFile::open(wanted);
   if (const OpenFault* fault = fault_in(opened)) return open_error(*fault);
-  Appearance appearance{options.label, options.shown_command, options.shown_pid};
-  if (run != nullptr) {
-    appearance.is_run = true;
-    appearance.tag = run->tag;
-    appearance.outer_tag = run->outer;
-  }
-  auto* core = new SpaceCore(std::move(std::get<0>(opened)), std::move(appearance));
+  auto* core = new SpaceCore(std::move(std::get<0>(opened)), {options.label, run == nullptr ? std::nullopt : std::optional(*run)});
   std::shared_ptr<SpaceCore> handle(core, closed);
   open_spaces.spaces.push_back({key, core, handle});
   return handle;

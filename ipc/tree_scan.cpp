@@ -1,6 +1,5 @@
 #include "ipc/tree_scan.hpp"
 
-#include <dirent.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -10,42 +9,22 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <optional>
 
 #include "ipc/kernel.hpp"
+#include "ipc/proc_walk.hpp"
 #include "ipc/run_tag.hpp"
 
 namespace tenure::ipc {
 namespace {
 
-using Path = std::array<char, 64>;
 template <std::size_t n>
 using Text = std::array<char, n>;
-
-template <class... Numbers>
-Path path_of(const char* format, Numbers... numbers) {
-  Path path{};
-  std::snprintf(path.data(), path.size(), format, numbers...);
-  return path;
-}
-
-// Calls `use` with each entry whose name is a number, until it returns false. False: the directory can't be read.
-template <class Use>
-bool each_number_in(const char* path, Use use) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path), closedir);
-  if (directory == nullptr) return false;
-  while (const dirent* entry = readdir(directory.get())) {
-    const int number = std::atoi(entry->d_name);
-    if ((number > 0 || std::strcmp(entry->d_name, "0") == 0) && !use(number)) break;
-  }
-  return true;
-}
 
 // The line "Max file locks  SOFT  HARD  locks" of /proc/PID/limits, which everybody may read.
 std::optional<rlimit> limits_in_text(pid_t process) {
   Text<4096> text{};
-  if (read_small_file(path_of("/proc/%d/limits", process).data(), text.data(), text.size()) <= 0) return std::nullopt;
+  if (read_small_file(proc_path("/proc/%d/limits", process).data(), text.data(), text.size()) <= 0) return std::nullopt;
   const char* line = std::strstr(text.data(), "Max file locks");
   if (line == nullptr) return std::nullopt;
   line += std::strlen("Max file locks");
@@ -73,7 +52,7 @@ std::optional<rlimit> limits_of(pid_t process) {
 // Its first thread may have ended before the others: it is a zombie when it is alone.
 bool is_zombie(pid_t process) {
   Text<1024> text{};
-  if (read_small_file(path_of("/proc/%d/stat", process).data(), text.data(), text.size()) <= 0) return true;
+  if (read_small_file(proc_path("/proc/%d/stat", process).data(), text.data(), text.size()) <= 0) return true;
   const char* name_end = std::strrchr(text.data(), ')');
   if (name_end == nullptr || name_end[1] != ' ') return false;
   char state = 0;
@@ -114,7 +93,7 @@ bool matches(const rlimit& limits, std::span<const std::uint64_t> tags) {
 // "lock:\t1: OFDLCK  ADVISORY  WRITE -1 00:19:1234 80 80" in /proc/PID/fdinfo/N, for every lock of this open file.
 bool fdinfo_shows(pid_t process, int descriptor, std::uint64_t byte) {
   Text<4096> text{};
-  if (read_small_file(path_of("/proc/%d/fdinfo/%d", process, descriptor).data(), text.data(), text.size()) <= 0) return false;
+  if (read_small_file(proc_path("/proc/%d/fdinfo/%d", process, descriptor).data(), text.data(), text.size()) <= 0) return false;
   for (const char* line = std::strstr(text.data(), "lock:"); line != nullptr; line = std::strstr(line + 1, "lock:")) {
     std::uint64_t first = 0;
     std::uint64_t last = 0;
@@ -129,9 +108,9 @@ bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == 
 
 bool has_byte_open(pid_t process, const struct stat& lock_file, std::uint64_t byte) {
   bool found = false;
-  each_number_in(path_of("/proc/%d/fd", process).data(), [&](int descriptor) {
+  each_number_in(proc_path("/proc/%d/fd", process).data(), [&](int descriptor) {
     struct stat file{};
-    found = stat(path_of("/proc/%d/fd/%d", process, descriptor).data(), &file) == 0 && same_file(file, lock_file) &&
+    found = stat(proc_path("/proc/%d/fd/%d", process, descriptor).data(), &file) == 0 && same_file(file, lock_file) &&
             fdinfo_shows(process, descriptor, byte);
     return !found;
   });

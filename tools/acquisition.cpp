@@ -136,6 +136,23 @@ std::string conflict_text(Space& space, const std::string& space_name, const Nam
   return (text += "\nspace: ") += clean(space.report().table_path);
 }
 
+void emit_lost(EventStream& events, std::string_view why, Token token, std::chrono::nanoseconds remaining) {
+  events.emit("lost", [&](JsonWriter& json) {
+    json.key("why").value(why);
+    json.key("token").token(token);
+    json.key("remaining_s").value(seconds_of(remaining));
+  });
+}
+
+void emit_cancelled(EventStream& events, int signal, std::string_view otherwise) {
+  events.emit("cancelled", [&](JsonWriter& json) {
+    json.key("why").value(signal == 0 ? otherwise : "signal");
+    if (signal != 0) json.key("signal").value(static_cast<std::uint32_t>(signal));
+  });
+}
+
+std::string_view reason_of_loss(LeaseState state) { return state == LeaseState::expired ? "expired" : "taken"; }
+
 void emit_refusal(EventStream& events, int status, const std::string& message) {
   events.emit("refused", [&](JsonWriter& json) {
     json.key("exit").value(static_cast<std::uint32_t>(status));

@@ -50,6 +50,12 @@ class Acquisition {
 [[nodiscard]] std::string conflict_text(Space& space, const std::string& space_name, const NameReport& report, std::string headline,
                                         std::size_t before);
 
+// "lost", with the time that is left until it is; and "cancelled": by a signal, or 0 and `otherwise`.
+void emit_lost(EventStream& events, std::string_view why, Token token, std::chrono::nanoseconds remaining);
+void emit_cancelled(EventStream& events, int signal, std::string_view otherwise);
+// Why a lease is not held: "expired", or "taken".
+[[nodiscard]] std::string_view reason_of_loss(LeaseState state);
+
 // "refused", for what kept the name from being asked for.
 void emit_refusal(EventStream& events, int status, const std::string& message);
 

@@ -175,10 +175,7 @@ Result<Lease, AcquireError> Guard::wait_for_name(Acquisition& acquisition) {
 // Before the command was started; without a signal: the supervisor died.
 void Guard::cancel(int signal) {
   context_.end(Outcome::cancelled, signal);
-  context_.events.emit("cancelled", [signal](JsonWriter& json) {
-    json.key("why").value(signal == 0 ? "supervisor_killed" : "signal");
-    if (signal != 0) json.key("signal").value(static_cast<std::uint32_t>(signal));
-  });
+  emit_cancelled(context_.events, signal, "supervisor_killed");
 }
 
 // Whether the command should still be started. While the terminal has the job stopped, it is not.
@@ -199,11 +196,7 @@ bool Guard::is_wanted() {
 // Stopped since the grant, this process may come too late: a command that is not started needs no end.
 bool Guard::is_lost() {
   if (lease_->still_held()) return false;
-  context_.events.emit("lost", [this](JsonWriter& json) {
-    json.key("why").value("expired");
-    json.key("token").token(lease_->token());
-    json.key("remaining_s").value(0.0);
-  });
+  emit_lost(context_.events, reason_of_loss(lease_->state()), lease_->token(), {});
   context_.tell("LOST: " + quoted(plan_.name) + ", before the command was started");
   context_.end(Outcome::lost, 0);
   return true;

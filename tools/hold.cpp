@@ -119,10 +119,7 @@ Result<Lease, AcquireError> Hold::wait_for_name(Acquisition& acquisition) {
 
 int Hold::cancelled() {
   const int signal = cue_.signal();
-  events_.emit("cancelled", [signal](JsonWriter& json) {
-    json.key("why").value(signal == 0 ? "stdin" : "signal");
-    if (signal != 0) json.key("signal").value(static_cast<std::uint32_t>(signal));
-  });
+  emit_cancelled(events_, signal, "stdin");
   if (signal != 0) return exit_signal_base + signal;
   tell("standard input ended before " + quoted(plan_.name) + " was free; it was not held");
   return plan_.conflict_status;
@@ -197,11 +194,7 @@ int Hold::let_go(std::string_view why, int status) {
 
 int Hold::lose(LeaseState state, Token token) {
   const bool expired = state == LeaseState::expired;
-  events_.emit("lost", [&](JsonWriter& json) {
-    json.key("why").value(expired ? "expired" : "taken");
-    json.key("token").token(token);
-    json.key("remaining_s").value(0.0);
-  });
+  emit_lost(events_, reason_of_loss(state), token, {});
   tell("LOST: " + quoted(plan_.name) + ", token " + std::to_string(token) +
        (expired ? ", its time is up" : ", was taken away (`tenure break`)"));
   if (lease_->release()) events_.emit("released", [token](JsonWriter& json) { json.key("token").token(token); });

@@ -1,6 +1,5 @@
 #include "tools/tree.hpp"
 
-#include <dirent.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,42 +15,25 @@
 #include <utility>
 
 #include "ipc/descriptor.hpp"
+#include "ipc/proc_walk.hpp"
 #include "tools/process_state.hpp"
 
 namespace tenure::tools {
 namespace {
 
-using Path = std::array<char, 64>;
-
-template <class... Numbers>
-Path path_of(const char* format, Numbers... numbers) {
-  Path path{};
-  std::snprintf(path.data(), path.size(), format, numbers...);
-  return path;
-}
-
-// Calls `use` with each entry of a directory whose name is a number.
-template <class Use>
-bool each_number_in(const char* path, Use use) {
-  DIR* directory = opendir(path);
-  if (directory == nullptr) return false;
-  while (const dirent* entry = readdir(directory)) {
-    const int number = std::atoi(entry->d_name);
-    if (number > 0) use(number);
-  }
-  closedir(directory);
-  return true;
-}
+using ipc::each_number_in;
+using ipc::proc_path;
 
 void append_children(pid_t process, std::vector<pid_t>& children) {
-  each_number_in(path_of("/proc/%d/task", process).data(), [&](int thread) {
-    const std::string list = read_proc_file(path_of("/proc/%d/task/%d/children", process, thread).data());
+  each_number_in(proc_path("/proc/%d/task", process).data(), [&](int thread) {
+    const std::string list = read_proc_file(proc_path("/proc/%d/task/%d/children", process, thread).data());
     const char* at = list.c_str();
     for (char* end = nullptr;; at = end) {
       const long child = std::strtol(at, &end, 10);
       if (end == at) break;
       children.push_back(static_cast<pid_t>(child));
     }
+    return true;
   });
 }
 
@@ -63,7 +45,10 @@ bool kernel_lists_children() {
 
 std::vector<std::pair<pid_t, pid_t>> all_processes_by_parent() {
   std::vector<std::pair<pid_t, pid_t>> processes;
-  each_number_in("/proc", [&](int process) { processes.emplace_back(process_state(process).parent, process); });
+  each_number_in("/proc", [&](int process) {
+    processes.emplace_back(process_state(process).parent, process);
+    return true;
+  });
   std::ranges::sort(processes);
   return processes;
 }

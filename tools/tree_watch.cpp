@@ -11,6 +11,7 @@
 #include <ctime>
 #include <utility>
 
+#include "tools/acquisition.hpp"
 #include "tools/process_state.hpp"
 #include "tools/text.hpp"
 #include "tools/tree.hpp"
@@ -177,7 +178,7 @@ void TreeWatch::look_at_lease(std::uint64_t now_ns) {
          left_ns > margin_ns ? left_ns - margin_ns : 0);
   } else {
     const bool expired = state == LeaseState::expired;
-    lose(expired ? "expired" : "taken",
+    lose(reason_of_loss(state),
          ", token " + std::to_string(lease_->token()) + (expired ? ", its time is up" : ", was taken away (`tenure break`)") +
              "; killing the command and all it has started",
          0);
@@ -186,11 +187,7 @@ void TreeWatch::look_at_lease(std::uint64_t now_ns) {
 
 void TreeWatch::lose(std::string_view why, const std::string& text, std::uint64_t grace_ns) {
   loss_told_ = true;
-  context_.events.emit("lost", [&](JsonWriter& json) {
-    json.key("why").value(why);
-    json.key("token").token(lease_->token());
-    json.key("remaining_s").value(seconds_of(lease_->remaining()));
-  });
+  emit_lost(context_.events, why, lease_->token(), lease_->remaining());
   context_.tell("LOST: " + quoted(plan_.name) + text);
   begin_end(Outcome::lost, 0, grace_ns);
 }

@@ -153,8 +153,6 @@ class TENURE_API Space {
     std::uint32_t sessions = 0;    // capacity when made; 0: 2,046
     std::string group{};           // make it for this group, with a directory in `name`; empty: for the user alone
     std::string label{};           // a note shown beside this process's holds
-    std::uint32_t shown_pid = 0;   // shown as this session's process, for one that holds in another's stead; 0: its own
-    std::string shown_command{};   // shown as its command line; empty: its own
     bool guard_against_truncation = true;  // install the SIGBUS handler
   };
 
