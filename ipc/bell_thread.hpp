@@ -5,7 +5,8 @@
 // private shadow of the slots, each at the same distance from its word (the kernel knows one distance for the whole list). So nobody who
 // can write to the segment can send the kernel, or us, to an address of theirs.
 //
-// The thread is one a space and a process, starts with the first bell, blocks all signals, is never cancelled, and does nothing at all.
+// The thread is one a space and a process, starts with the first bell, blocks all signals, is never cancelled, and does nothing at all; or
+// it is the caller's own, see adopt_this_thread().
 // Any thread may call any member. In a forked child, where there is no such thread, arm() starts anew and disarm() does nothing.
 #pragma once
 

@@ -11,10 +11,9 @@
 //   not_started  error                                  the command cannot be started                                         (run)
 //   jeopardy     remaining_s                            a renewal is late
 //   lost         why, token, remaining_s                the lease is lost or will be: "deadline", "expired", "taken"
-//   ending       why                                    what still runs is being ended, or the hold is: "lost", "max", "signal" (run:
-//   SIGTERM),
-//                                                       "command_ended" and left something behind, "supervisor_killed",
-//                                                       "guard_killed"; of `hold`: "stdin", "stdout", "signal", "max", "lost"
+//   ending       why                                    what still runs is being ended, or the hold is: "lost", "max", "signal"
+//                                                       (SIGTERM), "command_ended" and left something behind, "supervisor_killed",
+//                                                       "guard_killed"; of `hold`: "stdin", "stdout", "signal", "max"
 //   ended        exit or signal                         the command has ended: its own status                                 (run)
 //   released     token                                  the name is free again
 //   conflict     place, holder                          not free, with -n; place: how many wait already
