@@ -1,4 +1,4 @@
-#include "sim/fiber.hpp"
+#include <tenure/sim/fiber.hpp>
 
 #include <sys/mman.h>
 

@@ -1,8 +1,10 @@
 // The part of the kernel that a lock manager sees: futexes, robust lists, byte locks, clocks, and what becomes of a dead process.
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
+#include <utility>
 
-#include "sim/world.hpp"
+#include <tenure/sim/world.hpp>
 
 namespace tenure::sim {
 
@@ -12,7 +14,7 @@ namespace tenure::sim {
 // was queued early can only make the sleep shorter.
 Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t timeout_ns) {
   step();
-  drain();
+  barrier();
   for (const FutexWatch& watch : watches) {
     if (*watch.word == watch.expected) continue;
     record(Op::wait, watch.word, *watch.word, watch.expected, "changed");
@@ -24,10 +26,10 @@ Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t time
   thread.queued = true;
   thread.queued_at = ++sleeps_;
   thread.timed_out = false;
-  thread.deadline_ns = timeout_ns > never_ns - boottime_ns_ ? never_ns : boottime_ns_ + timeout_ns;
+  thread.deadline_ns = deadline_after(timeout_ns);
   // A signal makes the sleeper ready, and leaves it queued until it runs.
   const bool may_be_spurious = spurious_left_ != 0 && steps_ < config_.quiet_after_steps;
-  const bool spurious = may_be_spurious && tape_->choose(2, Kind::spurious) != 0;
+  const bool spurious = may_be_spurious && choose(2, Kind::spurious) != 0;
   if (spurious) {
     --spurious_left_;
   } else {
@@ -36,7 +38,7 @@ Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t time
     ready_ &= ~bit(running_);
   }
   schedule();
-  if (faults_possible_) land_faults();
+  if (steps_ >= fault_step_) land_faults();
   const bool woken = !thread.queued;
   thread.queued = false;
   const Wakeup result = woken || !thread.timed_out ? Wakeup::woken : Wakeup::timed_out;
@@ -46,7 +48,7 @@ Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t time
 
 std::uint32_t World::futex_wake(const std::uint32_t* word, std::uint32_t count) {
   step();
-  drain();
+  barrier();
   const std::uint32_t woken = wake_waiters(word, count);
   record(Op::wake, word, count, woken);
   return woken;
@@ -66,7 +68,7 @@ std::uint32_t World::wake_waiters(const std::uint32_t* word, std::uint32_t count
   const std::uint32_t wakes = std::min(count, found);
   for (std::uint32_t i = 0; i < wakes; ++i) {
     const bool any_order = config_.wake_any_order && wakes < found;
-    const std::uint32_t chosen = any_order ? i + tape_->choose(found - i, Kind::wake_order) : i;
+    const std::uint32_t chosen = any_order ? i + choose(found - i, Kind::wake_order) : i;
     std::rotate(waiters.begin() + i, waiters.begin() + chosen, waiters.begin() + chosen + 1);
     Thread& thread = threads_[waiters[i]];
     thread.queued = false;  // also of a dead thread: the wake-up is spent on it
@@ -77,18 +79,52 @@ std::uint32_t World::wake_waiters(const std::uint32_t* word, std::uint32_t count
 
 // --- Clocks ---------------------------------------------------------------------------------------------------------------------------
 
+// Spans and products stay below 2^63: a run lasts for minutes of its own time.
+std::uint64_t World::host_boottime_ns(const Host& host) const {
+  const std::uint64_t up_ns = now_ns_ - host.booted_ns;
+  const std::int64_t drift_ns = host.drift_ppm == 0 ? 0 : static_cast<std::int64_t>(up_ns / 1'000'000) * host.drift_ppm;
+  return config_.boot_ns + up_ns + static_cast<std::uint64_t>(drift_ns);
+}
+
+std::uint64_t World::true_ns(const Host& host, std::uint64_t ns) const {
+  if (host.drift_ppm == 0 || ns > never_ns / 2) return ns;
+  const auto parts = static_cast<std::uint64_t>(1'000'000 + host.drift_ppm);
+  return ns / parts * 1'000'000 + ns % parts * 1'000'000 / parts;
+}
+
+std::uint64_t World::realtime_ms(HostId id) const {
+  const Host& host = hosts_[id];
+  // The realtime clock goes on over a reboot.
+  const std::uint64_t since_ns = host_boottime_ns(host) - config_.boot_ns + (host.booted_ns - config_.boot_ns);
+  const std::uint64_t ms = config_.realtime_start_ms + since_ns / 1'000'000 + host.realtime_ahead_ms;
+  return ms > ~std::uint64_t{0} / 2 ? 0 : ms;
+}
+
+std::uint64_t World::deadline_after(std::uint64_t timeout_ns) const {
+  const std::uint64_t span_ns = true_ns(hosts_[processes_[this_process()].host], timeout_ns);
+  return span_ns > never_ns - now_ns_ ? never_ns : now_ns_ + span_ns;
+}
+
 std::uint64_t World::read_boottime_ns() {
   step();
-  record(Op::read_clock, nullptr, boottime_ns_);
-  return boottime_ns_;
+  const std::uint64_t ns = boottime_ns(processes_[this_process()].host);
+  record(Op::read_clock, nullptr, ns);
+  return ns;
+}
+
+std::uint64_t World::read_monotonic_ns() {
+  step();
+  const Host& host = hosts_[processes_[this_process()].host];
+  const std::uint64_t ns = host_boottime_ns(host) - host.suspended_ns;
+  record(Op::read_clock, nullptr, ns);
+  return ns;
 }
 
 std::uint64_t World::read_realtime_ms() {
   step();
-  const std::uint64_t ms = config_.realtime_start_ms + (boottime_ns_ - config_.boot_ns) / 1'000'000 + realtime_ahead_ms_;
-  const std::uint64_t clamped = ms > ~std::uint64_t{0} / 2 ? 0 : ms;
-  record(Op::read_clock, nullptr, clamped);
-  return clamped;
+  const std::uint64_t ms = realtime_ms(processes_[this_process()].host);
+  record(Op::read_clock, nullptr, ms);
+  return ms;
 }
 
 // --- Byte locks, bells, the durable mark ------------------------------------------------------------------------------------------------
@@ -96,7 +132,7 @@ std::uint64_t World::read_realtime_ms() {
 // By the process that claimed it, or by one that has inherited the descriptor.
 bool World::byte_is_locked(std::uint8_t owner) const {
   if (owner == 0) return false;
-  if (processes_[owner - 1].lingers_until_ns >= boottime_ns_) return true;
+  if (processes_[owner - 1].lingers_until_ns >= now_ns_) return true;
   const auto inherits = [owner](const Process& process) { return process.inherited == owner; };
   return std::any_of(processes_.begin(), processes_.begin() + process_count_, inherits);
 }
@@ -141,17 +177,17 @@ bool World::tag_is_carried(std::uint64_t tag) {
 
 bool World::send_kill(ProcessId process) {
   step();
-  drain();
+  barrier();
   record(Op::send_kill, nullptr, process);
   if (!processes_[process].alive) return false;
   end_at_once(process);
   return true;
 }
 
-core::ByteClaim World::claim_byte(std::uint32_t slot) {
+ByteClaim World::claim_byte(std::uint32_t slot) {
   step();
-  drain();
-  if (slot >= bytes_max) return core::ByteClaim::failed;
+  barrier();
+  if (slot >= bytes_max) return ByteClaim::failed;
   const bool held = other_holds_byte(slot);
   if (!held) {
     byte_owners_[slot] = static_cast<std::uint8_t>(this_process() + 1);
@@ -160,7 +196,7 @@ core::ByteClaim World::claim_byte(std::uint32_t slot) {
     processes_[this_process()].lingers_until_ns = never_ns;
   }
   record(Op::claim_byte, nullptr, slot, held);
-  return held ? core::ByteClaim::held_by_other : core::ByteClaim::claimed;
+  return held ? ByteClaim::held_by_other : ByteClaim::claimed;
 }
 
 void World::preset_byte(ProcessId process, std::uint32_t slot) {
@@ -177,7 +213,7 @@ void World::preset_bell(ProcessId process, std::uint32_t* word) {
 
 void World::free_byte(std::uint32_t slot) {
   step();
-  drain();
+  barrier();
   record(Op::free_byte, nullptr, slot);
   if (slot < bytes_max && byte_owners_[slot] == this_process() + 1) byte_owners_[slot] = 0;
 }
@@ -194,8 +230,8 @@ bool World::arm_bell(std::uint32_t* word) {
   step();
   Process& process = processes_[this_process()];
   if (config_.bells_forbidden || process.bell_count == bells_max) return false;
-  drain();
-  *word = process.pid | futex_waiters;
+  barrier();
+  write_word(word, process.pid | futex_waiters, running_);
   process.bells[process.bell_count++] = word;
   record(Op::arm_bell, word, *word);
   return true;
@@ -236,6 +272,43 @@ void World::robust_pending(std::uint32_t* word) {
   step();
   record(Op::robust_list, word, 2);
   threads_[running_].robust.pending = word;
+}
+
+// --- Exec -----------------------------------------------------------------------------------------------------------------------------
+
+// In one step, what is several in the kernel: nobody else can tell, but for the order of the wake-ups.
+void World::begin_exec() {
+  step();
+  barrier();
+  const ProcessId id = this_process();
+  Process& process = processes_[id];
+  record(Op::exec, nullptr, id);
+  for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
+    const auto thread = static_cast<std::uint32_t>(std::countr_zero(rest));
+    drain_all(thread);
+    threads_[thread].queued = false;
+    if (thread != running_) threads_[thread].state = State::done;
+    if (threads_[thread].tid != process.pid) tids_used_ &= ~(std::uint64_t{1} << threads_[thread].tid);
+  }
+  ready_ &= ~process.threads | bit(running_);
+  process.death = {};
+  while (kernel_walks(id)) {
+  }
+  process.death = {};
+  process.bell_count = 0;
+  for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
+    RobustList& list = threads_[static_cast<std::uint32_t>(std::countr_zero(rest))].robust;
+    list.count = 0;
+    list.pending = nullptr;
+  }
+  process.threads = 0;
+}
+
+void World::end_exec() {
+  threads_[running_].state = State::done;
+  ready_ &= ~bit(running_);
+  schedule();
+  std::abort();
 }
 
 // --- Death ----------------------------------------------------------------------------------------------------------------------------
@@ -286,7 +359,8 @@ bool World::kernel_walks(ProcessId id) {
     return true;
   }
   while (death.entry < process.bell_count) {
-    if (kernel_handles_word(process.bells[death.entry++], process.pid, false, death)) return true;
+    const auto first = static_cast<ThreadId>(std::countr_zero(process.threads));
+    if (kernel_handles_word(process.bells[death.entry++], first, process.pid, false, death)) return true;
   }
   for (; death.thread < thread_count_; ++death.thread, death.entry = process.bell_count) {
     if ((process.threads & bit(death.thread)) == 0) continue;
@@ -294,19 +368,25 @@ bool World::kernel_walks(ProcessId id) {
     while (death.entry - process.bell_count < thread.robust.count) {
       std::uint32_t* const word = thread.robust.words[death.entry++ - process.bell_count];
       if (word == thread.robust.pending) continue;
-      if (kernel_handles_word(word, thread.tid, false, death)) return true;
+      if (kernel_handles_word(word, death.thread, thread.tid, false, death)) return true;
     }
     if (death.entry - process.bell_count == thread.robust.count && thread.robust.pending != nullptr) {
       ++death.entry;
-      if (kernel_handles_word(thread.robust.pending, thread.tid, true, death)) return true;
+      if (kernel_handles_word(thread.robust.pending, death.thread, thread.tid, true, death)) return true;
     }
   }
   return false;
 }
 
+// All that the dead did comes before its mark.
+void World::write_word(std::uint32_t* word, std::uint32_t value, ThreadId thread) {
+  const std::uint32_t replaced = std::exchange(*word, value);
+  if (has_stale_reads()) weak_->store_for(thread, word, replaced, value);
+}
+
 // Linux's rule. A pending operation on a word without an owner may be an unlock that has yet to wake somebody, so the kernel wakes in its
 // place; on a word that another thread already owns it doesn't. True when it did something that others can see.
-bool World::kernel_handles_word(std::uint32_t* word, std::uint32_t tid, bool pending, Death& death) {
+bool World::kernel_handles_word(std::uint32_t* word, ThreadId thread, std::uint32_t tid, bool pending, Death& death) {
   const std::uint32_t owner = *word & futex_tid_mask;
   if (pending && owner == 0) {
     record(Op::kernel_wake, word, wake_waiters(word, 1));
@@ -314,7 +394,7 @@ bool World::kernel_handles_word(std::uint32_t* word, std::uint32_t tid, bool pen
   }
   if (owner != tid) return false;
   if ((*word & futex_waiters) != 0) death.wake = word;
-  *word = (*word & futex_waiters) | futex_owner_died;
+  write_word(word, (*word & futex_waiters) | futex_owner_died, thread);
   record(Op::kernel_mark, word, *word);
   return true;
 }
@@ -323,9 +403,9 @@ void World::kernel_frees(ProcessId id) {
   Process& process = processes_[id];
   process.inherited = 0;
   if (process.holds_bytes) {
-    const bool lingers = config_.byte_linger_ns != 0 && tape_->choose(2, Kind::linger) != 0;
-    const bool for_ever = config_.byte_linger_ns > never_ns - boottime_ns_;
-    process.lingers_until_ns = !lingers ? 0 : for_ever ? never_ns : boottime_ns_ + config_.byte_linger_ns;
+    const bool lingers = config_.byte_linger_ns != 0 && choose(2, Kind::linger) != 0;
+    const bool for_ever = config_.byte_linger_ns > never_ns - now_ns_;
+    process.lingers_until_ns = !lingers ? 0 : for_ever ? never_ns : now_ns_ + config_.byte_linger_ns;
     record(Op::kernel_free_bytes, nullptr, id, lingers);
   }
   for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {

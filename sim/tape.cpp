@@ -1,4 +1,4 @@
-#include "sim/tape.hpp"
+#include <tenure/sim/tape.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -7,106 +7,189 @@
 
 namespace tenure::sim {
 
-Random::Random(std::uint64_t seed) {
-  for (std::uint64_t& word : state_) {
-    seed += 0x9e3779b97f4a7c15;
-    std::uint64_t z = seed;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    word = z ^ (z >> 31);
-  }
+namespace {
+
+constexpr std::uint32_t distance_max = 1u << 30;        // of fault_at
+constexpr std::uint32_t at_every_step = distance_max - 1;  // the answer that has the question of the fault put at each step
+
+// std::popcount is a call where the processor is not known to have the instruction.
+std::uint32_t count_bits(std::uint64_t x) {
+  x -= (x >> 1) & 0x5555555555555555;
+  x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333);
+  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return static_cast<std::uint32_t>((x * 0x0101010101010101) >> 56);
 }
 
-void FaultPlan::draw(Random& random, std::uint32_t wanted_max, std::uint32_t horizon) {
-  const std::uint32_t count = wanted_max == 0 ? 0 : random.below(std::min(wanted_max, faults_max) + 1);
-  for (std::uint32_t i = 0; i < count; ++i) at_[i] = random.below(horizon);
-  std::sort(at_.begin(), at_.begin() + count);
-  for (std::uint32_t i = 1; i < count; ++i) at_[i] = std::max(at_[i], at_[i - 1] + 1);
-  at_[count] = ~std::uint32_t{0};
-  next_ = 0;
-  questions_ = 0;
+std::uint64_t bit(std::uint32_t actor) { return std::uint64_t{1} << actor; }
+
+std::uint64_t splitmix(std::uint64_t z) {
+  z += 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
 }
 
-void Tape::start_random(std::uint64_t seed, const Config& config) {
-  engine_ = Engine::random;
-  random_ = Random(seed);
-  sticky_ = config.strategy == Strategy::sticky || (config.strategy == Strategy::mixed && random_.below(2) == 0);
+bool before(const Place& a, const Place& b) { return a.actor != b.actor ? a.actor < b.actor : a.step < b.step; }
+
+// Whether the last one goes on, and being able to, is one question to a person.
+Kind merged(Kind kind) { return kind == Kind::preempt ? Kind::next : kind; }
+
+}  // namespace
+
+std::string_view name_of(Kind kind) {
+  static constexpr std::string_view names[] = {"next",      "preempt", "fault_at", "fault",    "victim", "length", "spurious", "wake_order",
+                                               "jump_size", "linger",  "stale",    "delivery", "fate",   "drift",  "size",     "scenario"};
+  static_assert(std::size(names) == static_cast<std::size_t>(Kind::count_));
+  return names[static_cast<std::size_t>(kind)];
+}
+
+std::string_view name_of(Fault fault) {
+  static constexpr std::string_view names[] = {"none", "kill", "pause", "clock_jump", "suspend", "reboot", "partition", "restart", "fail_over"};
+  static_assert(std::size(names) == static_cast<std::size_t>(Fault::count_));
+  return names[static_cast<std::size_t>(fault)];
+}
+
+Random::Random(std::uint64_t seed) : state_(splitmix(seed)) {}
+
+// --- The faults of a random run -------------------------------------------------------------------------------------------------------
+
+void FaultPlan::add(std::uint32_t step, Fault fault) {
+  if (count_ == planned_max) return;
+  std::uint32_t i = count_++;
+  for (; i != 0 && at_[i - 1].step > step; --i) at_[i] = at_[i - 1];
+  at_[i] = {step, fault};
+}
+
+void FaultPlan::draw_some(Random& random, Fault fault, std::uint32_t faults_max, std::uint32_t horizon_steps) {
+  if (faults_max == 0) return;
+  for (std::uint32_t count = random.below(faults_max + 1); count != 0; --count) add(1 + random.below(horizon_steps), fault);
+}
+
+void FaultPlan::draw(Random& random, const Config& config, std::uint32_t horizon_steps) {
+  clear();
+  draw_some(random, Fault::kill, config.kills_max, horizon_steps);
+  draw_some(random, Fault::pause, config.pauses_max, horizon_steps);
+  draw_some(random, Fault::clock_jump, config.realtime_jumps_max, horizon_steps);
+  draw_some(random, Fault::suspend, config.suspends_max, horizon_steps);
+  draw_some(random, Fault::reboot, config.reboots_max, horizon_steps);
+  draw_some(random, Fault::partition, config.partitions_max, horizon_steps);
+  draw_some(random, Fault::restart, config.restarts_max, horizon_steps);
+  draw_some(random, Fault::fail_over, config.fail_overs_max, horizon_steps);
+}
+
+// --- The sources ----------------------------------------------------------------------------------------------------------------------
+
+void Tape::reset(Source source) {
+  source_ = source;
+  keyed_ = noting_ || source == Source::plan;
   diverged_ = false;
-  position_ = 0;
-  prefix_ = 0;
+  position_ = prefix_ = 0;
+  absent_ = 0;
+  asked_at_ = {~std::uint32_t{0}, 0};
+  if (keyed_) deviations_.clear();
+}
+
+void Tape::start(const RunId& id, const Config& config) {
+  reset(Source::random);
+  engine_ = id.engine;
+  random_ = Random(id.seed);
   const std::uint32_t horizon = std::max(config.horizon_steps, std::uint32_t{1});
-  kills_.draw(random_, config.kills_max, horizon);
-  pauses_.draw(random_, config.pauses_max, horizon);
-  clock_jumps_.draw(random_, config.realtime_jumps_max, horizon);
+  faults_.clear();
+  if (engine_ == Engine::sweep) {
+    faults_.add(id.at, Fault::kill);
+    return;
+  }
+  faults_.draw(random_, config, horizon);
+  if (engine_ != Engine::pct) return;
+  constexpr std::uint8_t first_priority = 128;
+  for (std::uint8_t i = 0; i < priority_.size(); ++i) priority_[i] = static_cast<std::uint8_t>(first_priority + i);
+  for (std::uint32_t i = 63; i != 0; --i) std::swap(priority_[i], priority_[random_.below(i + 1)]);
+  lowest_ = first_priority;
+  turns_ = 0;
+  demotions_left_ = std::min<std::uint32_t>(id.depth == 0 ? 0 : id.depth - 1, 4);
+  for (std::uint32_t i = 0; i < demotions_left_; ++i) demotions_[i] = random_.below(horizon);
+  std::sort(demotions_.begin(), demotions_.begin() + demotions_left_, std::greater<>());
 }
 
 void Tape::start_replay(std::vector<Decision> decisions) {
-  engine_ = Engine::replay;
+  reset(Source::replay);
   decisions_ = std::move(decisions);
-  diverged_ = false;
-  position_ = 0;
   prefix_ = decisions_.size();
 }
 
+void Tape::start_plan(const Plan& plan) {
+  reset(Source::plan);
+  plan_ = plan.deviations;
+  absent_ = plan.absent;
+  std::stable_sort(plan_.begin(), plan_.end(), [](const Deviation& a, const Deviation& b) { return before(a.place, b.place); });
+}
+
+void Tape::start_bytes(std::span<const std::uint8_t> bytes) {
+  reset(Source::bytes);
+  bytes_ = bytes;
+}
+
 void Tape::start_exhaustive(const Bounds& bounds) {
-  engine_ = Engine::exhaustive;
-  diverged_ = false;
-  position_ = 0;
-  prefix_ = 0;
+  reset(Source::exhaustive);
   left_ = bounds;
 }
 
-std::uint32_t* Tape::spending(Kind kind) {
-  if (kind == Kind::preempt) return &left_.preemptions;
-  if (kind == Kind::kill) return &left_.kills;
+std::uint32_t* Tape::spending(Kind kind, std::uint32_t choice) {
+  if (choice == 0) return nullptr;
+  if (kind == Kind::preempt && left_.preemptions != unbounded) return &left_.preemptions;
+  if (kind == Kind::fault) return &left_.kills;
   return nullptr;
 }
 
 bool Tape::advance() {
   while (position_ > 0) {
     Decision& last = decisions_[position_ - 1];
-    std::uint32_t* const left = spending(last.kind);
-    const bool pays = left != nullptr && last.choice == 0;
+    if (std::uint32_t* const spent = spending(last.kind, last.choice)) ++*spent;
     // Lengths and sizes are dimensions of their own: the exhaustive engine keeps to the largest one.
-    const bool fixed = last.kind == Kind::length || last.kind == Kind::jump_size;
-    if (!fixed && last.choice + 1 < last.n && (!pays || *left > 0)) {
-      if (pays) --*left;
-      ++last.choice;
-      prefix_ = std::exchange(position_, 0);
-      return true;
+    const bool fixed = last.kind == Kind::length || last.kind == Kind::jump_size || last.kind == Kind::size ||
+                       last.kind == Kind::fault_at;
+    if (!fixed && last.choice + 1 < last.n) {
+      std::uint32_t* const price = spending(last.kind, last.choice + 1);
+      if (price == nullptr || *price != 0) {
+        if (price != nullptr) --*price;
+        ++last.choice;
+        prefix_ = std::exchange(position_, 0);
+        return true;
+      }
     }
-    if (left != nullptr && last.choice != 0) ++*left;
     --position_;
   }
   return false;
 }
 
+// --- Answers --------------------------------------------------------------------------------------------------------------------------
+
 std::uint32_t Tape::draw(std::uint32_t n, Kind kind) {
   switch (kind) {
-    case Kind::preempt:
-      if (sticky_ && random_.next() >> 61 != 0) return 0;
-      return random_.below(n);
-    case Kind::kill: return kills_.due();
-    case Kind::pause: return pauses_.due();
-    case Kind::clock_jump: return clock_jumps_.due();
     case Kind::length: {
       const std::uint32_t octave = random_.below(static_cast<std::uint32_t>(std::bit_width(n)));
       return std::min((std::uint32_t{1} << octave) - 1 + random_.below(std::uint32_t{1} << octave), n - 1);
     }
     case Kind::spurious: return random_.below(8) == 0 ? 1 : 0;
-    case Kind::next:
-    case Kind::victim:
-    case Kind::wake_order:
-    case Kind::jump_size:
-    case Kind::linger:
-    case Kind::scenario: break;
+    case Kind::fate: return random_.below(6) == 0 ? random_.below(n) : 0;
+    // Mostly the largest one: more happens there. Small ones fail more plainly.
+    case Kind::size: return random_.below(4) == 0 ? random_.below(n) : n - 1;
+    case Kind::stale: return random_.below(3) == 0 ? random_.below(n) : 0;
+    default: return random_.below(n);
   }
-  return random_.below(n);
+}
+
+std::uint32_t Tape::look_up(std::uint32_t n, Kind kind) {
+  if (source_ == Source::plan) {
+    const Deviation* const found = planned(kind);
+    return found == nullptr ? 0 : std::min(found->value, n - 1);
+  }
+  return source_ == Source::bytes ? from_bytes(n) : read(n, kind);
 }
 
 std::uint32_t Tape::read(std::uint32_t n, Kind kind) {
   if (position_ >= prefix_) {
-    const bool largest = engine_ == Engine::exhaustive && (kind == Kind::length || kind == Kind::jump_size);
+    const bool largest = source_ == Source::exhaustive && (kind == Kind::length || kind == Kind::jump_size || kind == Kind::size);
     return largest ? n - 1 : 0;
   }
   const Decision& given = decisions_[position_];
@@ -115,54 +198,131 @@ std::uint32_t Tape::read(std::uint32_t n, Kind kind) {
   return std::min(given.choice, n - 1);
 }
 
-std::vector<Decision> Tape::decisions() const { return {decisions_.begin(), decisions_.begin() + static_cast<std::ptrdiff_t>(position_)}; }
+std::uint32_t Tape::from_bytes(std::uint32_t n) {
+  if (bytes_.empty()) return 0;
+  std::uint32_t number = bytes_[0];
+  if (n > 256 && bytes_.size() > 1) number |= std::uint32_t{bytes_[1]} << 8;
+  bytes_ = bytes_.subspan(n > 256 && bytes_.size() > 1 ? 2 : 1);
+  return number % n;
+}
 
-std::string to_text(const std::vector<Decision>& decisions) {
-  std::string text;
-  std::array<char, 16> digits{};
-  const auto append = [&](std::size_t number) {
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 36).ptr;
-    text.append(digits.data(), end);
+std::uint32_t Tape::choose_actor(std::uint64_t ready, std::uint32_t last, bool goes_on) {
+  const std::uint64_t others = goes_on ? ready & ~bit(last) : ready;
+  const std::uint32_t n = count_bits(others) + (goes_on ? 1 : 0);
+  const Kind kind = goes_on ? Kind::preempt : Kind::next;
+  const auto index_of = [&](std::uint32_t actor) {
+    return goes_on && actor == last ? 0 : count_bits(others & (bit(actor) - 1)) + (goes_on ? 1 : 0);
   };
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < decisions.size(); ++i) {
-    if (decisions[i].choice == 0) continue;
-    if (!text.empty()) text += '.';
-    append(i - last);
-    if (decisions[i].choice != 1) {
-      text += '-';
-      append(decisions[i].choice);
+  const auto actor_at = [&](std::uint32_t index) {
+    if (goes_on && index-- == 0) return last;
+    std::uint64_t rest = others;
+    for (; index != 0; --index) rest &= rest - 1;
+    return static_cast<std::uint32_t>(std::countr_zero(rest));
+  };
+  if (n == 1) return actor_at(0);
+  std::uint32_t choice = 0;
+  if (source_ == Source::random) {
+    if (engine_ == Engine::pct) {
+      choice = index_of(by_priority(ready, last, goes_on));
+    } else if (engine_ != Engine::sticky || !goes_on || random_.next() >> 61 == 0) {
+      choice = random_.below(n);
     }
-    last = i;
+  } else if (source_ == Source::plan) {
+    const Deviation* const found = planned(kind);
+    if (found != nullptr && found->value < 64 && (ready & bit(found->value)) != 0) choice = index_of(found->value);
+  } else {
+    choice = look_up(n, kind);
   }
-  return text;
+  record({choice, n, kind});
+  const std::uint32_t actor = actor_at(choice);
+  if (keyed_) note(kind, choice == 0 ? ~std::uint32_t{0} : actor);
+  return actor;
 }
 
-std::vector<Decision> from_text(std::string_view text) {
-  std::vector<Decision> decisions;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  std::size_t position = 0;
-  while (at != end) {
-    std::uint32_t distance = 0;
-    std::uint32_t choice = 1;
-    auto result = std::from_chars(at, end, distance, 36);
-    if (result.ec != std::errc{} || distance > 1'000'000) return {};
-    at = result.ptr;
-    if (at != end && *at == '-') {
-      result = std::from_chars(at + 1, end, choice, 36);
-      if (result.ec != std::errc{}) return {};
-      at = result.ptr;
-    }
-    if (at != end) {
-      if (*at != '.') return {};
-      ++at;
-    }
-    position += distance;
-    decisions.resize(position + 1, Decision{0, 0, Kind::next});
-    decisions[position].choice = choice;
+// After a while the chance of the demotions is used up, and what spins would spin for ever: the tail is fair.
+std::uint32_t Tape::by_priority(std::uint64_t ready, std::uint32_t last, bool goes_on) {
+  constexpr std::uint32_t fair_from = 4096;
+  if (++turns_ > fair_from) {
+    std::uint64_t rest = ready;
+    for (std::uint32_t index = random_.below(count_bits(ready)); index != 0; --index) rest &= rest - 1;
+    return static_cast<std::uint32_t>(std::countr_zero(rest));
   }
-  return decisions;
+  const bool spins = !goes_on && last < 64 && (ready & bit(last)) != 0;
+  const bool due = demotions_left_ != 0 && demotions_[demotions_left_ - 1] <= turns_;
+  if (due) --demotions_left_;
+  if ((spins || due) && last < 64 && lowest_ != 0) priority_[last] = --lowest_;
+  std::uint32_t best = static_cast<std::uint32_t>(std::countr_zero(ready));
+  for (std::uint64_t rest = ready; rest != 0; rest &= rest - 1) {
+    const auto actor = static_cast<std::uint32_t>(std::countr_zero(rest));
+    if (priority_[actor] > priority_[best]) best = actor;
+  }
+  return best;
 }
+
+std::uint32_t Tape::next_fault_step(std::uint32_t steps) {
+  constexpr std::uint32_t never = ~std::uint32_t{0};
+  std::uint32_t distance = 0;
+  if (source_ == Source::random) {
+    const std::uint32_t step = faults_.step();
+    distance = step == never ? 0 : std::max(step, steps + 1) - steps;
+  } else if (source_ == Source::plan || (source_ == Source::exhaustive && position_ >= prefix_)) {
+    distance = source_ == Source::plan || left_.kills != 0 ? at_every_step : 0;
+  } else {
+    distance = look_up(distance_max, Kind::fault_at);
+  }
+  record({distance, distance_max, Kind::fault_at});
+  if (distance == at_every_step) return 0;
+  return distance == 0 ? never : steps + distance;
+}
+
+Fault Tape::choose_fault(std::uint32_t enabled) {
+  const auto index_of = [enabled](std::uint32_t fault) {
+    return (enabled >> fault & 1) == 0 ? 0 : count_bits(enabled & ((1u << fault) - 1)) + 1;
+  };
+  const std::uint32_t n = count_bits(enabled) + 1;
+  std::uint32_t choice = 0;
+  if (source_ == Source::random) {
+    choice = index_of(static_cast<std::uint32_t>(faults_.take()));
+  } else if (source_ == Source::plan) {
+    const Deviation* const found = planned(Kind::fault);
+    choice = found == nullptr ? 0 : index_of(found->value);
+  } else if (n > 1) {
+    choice = look_up(n, Kind::fault);
+  }
+  record({choice, n, Kind::fault});
+  std::uint32_t rest = enabled;
+  for (std::uint32_t i = 1; i < choice; ++i) rest &= rest - 1;
+  const Fault fault = choice == 0 ? Fault::none : static_cast<Fault>(std::countr_zero(rest));
+  if (keyed_) note(Kind::fault, static_cast<std::uint32_t>(fault));
+  return fault;
+}
+
+// --- Places ---------------------------------------------------------------------------------------------------------------------------
+
+void Tape::stand_at(const Place& place) {
+  if (!(place == asked_at_)) asked_.fill(0);
+  place_ = asked_at_ = place;
+}
+
+const Deviation* Tape::planned(Kind kind) const {
+  const Kind wanted = merged(kind);
+  const std::uint8_t ordinal = asked_[static_cast<std::size_t>(wanted)];
+  auto at = std::lower_bound(plan_.begin(), plan_.end(), place_, [](const Deviation& d, const Place& p) { return before(d.place, p); });
+  for (; at != plan_.end() && at->place == place_; ++at) {
+    if (at->kind == wanted && at->ordinal == ordinal) return &*at;
+  }
+  return nullptr;
+}
+
+// Of an actor the quiet value is ~0. All others are quiet at 0.
+void Tape::note(Kind kind, std::uint32_t value) {
+  const Kind wanted = merged(kind);
+  std::uint8_t& asked = asked_[static_cast<std::size_t>(wanted)];
+  const std::uint32_t quiet = wanted == Kind::next ? ~std::uint32_t{0} : 0;
+  if (noting_ && value != quiet) deviations_.push_back({place_, wanted, asked, value});
+  if (asked != 255) ++asked;
+}
+
+std::vector<Decision> Tape::decisions() const { return {decisions_.begin(), decisions_.begin() + static_cast<std::ptrdiff_t>(position_)}; }
 
 }  // namespace tenure::sim

@@ -1,31 +1,43 @@
-#include "sim/world.hpp"
+
+#include <cxxabi.h>
 
 #include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <utility>
+
+#include <tenure/sim/world.hpp>
 
 namespace tenure::sim {
 
-namespace {
-
-[[noreturn]] void refuse(const char* sentence) {
+void World::refuse(const char* sentence) {
   std::fprintf(stderr, "sim: %s\n", sentence);
   std::abort();
 }
 
-}  // namespace
+World::World() = default;
+World::~World() = default;
 
 Verdict World::run(Scenario& scenario, const Config& config, Tape& tape, bool tracing) {
   reset(config, tape, tracing);
   scenario_ = &scenario;
+  add_host();
   scenario.setup(*this);
+  for (ProcessId id = 0; id < process_count_; ++id) {
+    if (absent(id)) leave_out(id);
+  }
+  attentive_ = tape.keyed() || !script_.empty() || states_ != nullptr;
+  plan_faults();
   active_ = this;
+  exceptions_ = abi::__cxa_get_globals();
   schedule();
   active_ = nullptr;
   running_ = nobody;
-  if (!verdict_.failed) scenario.check(*this);
+  if (!verdict_.failed && !verdict_.cut) scenario.check(*this);
+  if (crash_detail_ != nullptr) verdict_.detail = std::exchange(crash_detail_, nullptr);
   verdict_.hash = hash_;
   verdict_.steps = steps_;
   return verdict_;
@@ -33,38 +45,58 @@ Verdict World::run(Scenario& scenario, const Config& config, Tape& tape, bool tr
 
 void World::reset(const Config& config, Tape& tape, bool tracing) {
   config_ = config;
-  planted_rules = config.planted_rules;
+  planted_mistakes = config.planted;
   tape_ = &tape;
-  tracing_ = observed_ = tracing;
+  absent_ = tape.absent();
+  tracing_ = tracing;
+  observed_ = tracing || states_ != nullptr;
   script_ = {};
   cue_times_ = 0;
   ready_ = 0;
-  boottime_ns_ = config.boot_ns;
+  now_ns_ = config.boot_ns;
   alarm_ns_ = never_ns;
   hash_ = 0x243f6a8885a308d3;
   steps_ = 0;
   running_ = last_ = nobody;
   turn_began_ = 0;
   over_ = false;
+  actor_steps_.fill(0);
   thread_count_ = process_count_ = paused_count_ = 0;
-  kills_left_ = config.kills_max;
-  pauses_left_ = config.pauses_max;
+  host_count_ = server_count_ = message_count_ = partition_count_ = 0;
+  messages_sent_ = 0;
+  message_due_ns_ = never_ns;
   spurious_left_ = config.spurious_wakes_max;
-  jumps_left_ = config.realtime_jumps_max;
-  faults_possible_ = (kills_left_ | pauses_left_ | jumps_left_) != 0;
+  message_faults_left_ = config.message_faults_max;
   last_fault_ns_ = 0;
   sleeps_ = 0;
-  realtime_ahead_ms_ = 0;
   token_mark_ = 0;
   tids_used_ = 1;  // no thread is number 0
   std::fill_n(byte_owners_.begin(), bytes_used_, std::uint8_t{0});
   bytes_used_ = 0;
-  verdict_.failed = false;
+  verdict_.failed = verdict_.cut = false;
   verdict_.property.clear();
   verdict_.detail.clear();
-  verdict_.ticks = verdict_.kills = verdict_.pauses = 0;
-  if (tracing) trace_.clear();
-  if (tracing) word_names_.clear();
+  verdict_.ticks = verdict_.kills = verdict_.pauses = verdict_.faults = verdict_.switches = 0;
+  if (has_stale_reads()) {
+    if (weak_ == nullptr) weak_ = std::make_unique<WeakMemory>();
+    weak_->reset();
+  }
+  if (!tracing) return;
+  trace_.clear();
+  word_names_.clear();
+  process_names_.clear();
+  server_names_.clear();
+}
+
+// Its threads have never been there.
+void World::leave_out(ProcessId id) {
+  Process& process = processes_[id];
+  process.alive = false;
+  process.bell_count = 0;
+  for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
+    threads_[static_cast<std::uint32_t>(std::countr_zero(rest))].state = State::done;
+  }
+  ready_ &= ~process.threads;
 }
 
 std::uint32_t World::free_tid() const {
@@ -73,11 +105,12 @@ std::uint32_t World::free_tid() const {
   return tid;
 }
 
-ProcessId World::spawn_process(bool killable) {
+ProcessId World::spawn_process(bool killable, HostId host) {
   if (process_count_ == processes_max) refuse("too many processes in one run");
   const ProcessId id = process_count_++;
   Process& process = processes_[id];
   process.pid = free_tid();
+  process.host = host;
   tids_used_ |= std::uint64_t{1} << process.pid;
   process.threads = 0;
   process.alive = true;
@@ -93,9 +126,9 @@ ProcessId World::spawn_process(bool killable) {
 
 ProcessId World::spawn_child(bool killable) {
   step();
-  drain();
+  barrier();
   const ProcessId parent = this_process();
-  const ProcessId child = spawn_process(killable);
+  const ProcessId child = spawn_process(killable, processes_[parent].host);
   processes_[child].tag = processes_[parent].tag;
   processes_[child].inherited = processes_[parent].holds_bytes ? parent + 1 : processes_[parent].inherited;
   record(Op::inherit_byte, nullptr, child, processes_[child].inherited);
@@ -116,22 +149,37 @@ ThreadId World::add_thread(ProcessId process) {
   thread.stores.first = thread.stores.count = 0;
   thread.robust.count = 0;
   thread.robust.pending = nullptr;
+  thread.history = 0;
+  thread.awaits_reply = thread.receives = false;
+  thread.call = thread.inbox_count = 0;
+  thread.exceptions = {};
+  if (has_stale_reads()) weak_->thread_starts(id, running_ == nobody ? WeakMemory::threads_max : running_);
   processes_[process].threads |= bit(id);
   return id;
 }
 
 // What the creator stored before is seen by the new thread: a system call lies between.
 void World::start_thread(ThreadId thread) {
-  if (active_ == this) drain();
+  if (active_ == this) barrier();
   threads_[thread].fiber.restart(&World::thread_entry, &threads_[thread]);
   ready_ |= bit(thread);
 }
 
+// An exception is told when it has been caught and destroyed: what the runtime keeps of it is gone before this stack is dropped.
 void World::thread_entry(void* argument) {
   Thread& thread = *static_cast<Thread*>(argument);
   World& world = *active_;
   world.record(Op::start, nullptr, thread.tid);
-  thread.body(thread.body_storage.data());
+  std::array<char, 200> what{};
+  try {
+    thread.body(thread.body_storage.data());
+  } catch (const std::exception& exception) {
+    std::snprintf(what.data(), what.size(), "%s", exception.what());
+    if (what[0] == 0) what[0] = '?';
+  } catch (...) {
+    std::snprintf(what.data(), what.size(), "something that is no std::exception");
+  }
+  if (what[0] != 0) world.fail("exception", what.data());
   world.finish_thread();
 }
 
@@ -166,6 +214,18 @@ void World::fail(std::string_view property, std::string_view detail) {
   if (active_ == this && running_ != nobody) leave();
 }
 
+// The strings are short, or stand in the verdict already: a handler must not allocate.
+void World::crash(const char* property, const char* detail) {
+  if (!in_thread()) return;
+  if (!verdict_.failed) {
+    verdict_.failed = true;
+    verdict_.property = property;
+    crash_detail_ = detail;
+  }
+  over_ = true;
+  leave();
+}
+
 void World::sometimes(const char* what) {
   for (Sometimes& entry : sometimes_) {
     if (entry.what == what || std::strcmp(entry.what, what) == 0) {
@@ -177,9 +237,10 @@ void World::sometimes(const char* what) {
 }
 
 void World::end_wait(std::uint64_t bound_ns) {
+  record(Op::wait_end, nullptr, 0);
   if (paused_count_ != 0) return;  // a fault that has not stopped
   const std::uint64_t from_ns = std::max(threads_[running_].wait_began_ns, last_fault_ns_);
-  if (boottime_ns_ > from_ns && boottime_ns_ - from_ns > bound_ns) fail("liveness", "a waiter was served too late");
+  if (now_ns_ > from_ns && now_ns_ - from_ns > bound_ns) fail("liveness", "a waiter was served too late");
 }
 
 void World::name_word(const void* word, std::string_view name) {
@@ -193,9 +254,39 @@ std::string_view World::word_name(const void* word) const {
   return {};
 }
 
+void World::name_process(ProcessId process, std::string_view name) {
+  if (tracing_) process_names_.emplace_back(process, name);
+}
+
+std::string World::process_name(ProcessId process) const {
+  for (const auto& [known, name] : process_names_) {
+    if (known == process) return name;
+  }
+  return "P" + std::to_string(process);
+}
+
+void World::name_server(ServerId server, std::string_view name) {
+  if (tracing_) server_names_.emplace_back(server, name);
+}
+
+std::string World::server_name(ServerId server) const {
+  for (const auto& [known, name] : server_names_) {
+    if (known == server) return name;
+  }
+  return "server " + std::to_string(server);
+}
+
 void World::observe(Op op, const void* word, std::uint64_t first, std::uint64_t second, const char* text) {
   const std::uint32_t process = running_ == nobody ? nobody : this_process();
-  if (tracing_) trace_.push_back({steps_, process, running_, op, word, first, second, text});
+  if (tracing_) trace_.push_back({steps_, process, running_, op, word, first, second, text, now_ns_});
+  if (states_ != nullptr && running_ != nobody && !has_no_thread(op)) {
+    StateHash history;
+    history.add(threads_[running_].history);
+    history.add(static_cast<std::uint64_t>(op));
+    history.add(first);
+    history.add(second);
+    threads_[running_].history = history.value();
+  }
   if (script_.empty()) return;
   const Cue& cue = script_.front();
   const bool happens = cue.what == Cue::What::until && cue.actor == running_ && cue.op == op && (cue.word == nullptr || cue.word == word);
@@ -233,6 +324,17 @@ void World::drain_one(std::uint32_t thread) {
 
 void World::drain_all(std::uint32_t thread) {
   while (threads_[thread].stores.count != 0) drain_one(thread);
+}
+
+bool World::fails_weak_cas() {
+  if (spurious_left_ == 0 || choose(2, Kind::spurious) == 0) return false;
+  --spurious_left_;
+  return true;
+}
+
+std::uint64_t World::weak_load(const void* word, std::uint64_t newest, bool acquires, bool sequential) {
+  const std::uint32_t n = weak_->readable(running_, word, newest, sequential);
+  return weak_->read(running_, word, newest, choose(n, Kind::stale), acquires);
 }
 
 }  // namespace tenure::sim

@@ -5,7 +5,7 @@
 #include <set>
 #include <vector>
 
-#include "sim/sim_platform.hpp"
+#include "sim/table/sim_platform.hpp"
 #include "tests/sim/script.hpp"
 
 namespace tenure::sim {

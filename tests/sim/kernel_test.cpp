@@ -4,8 +4,8 @@
 #include <set>
 #include <utility>
 
-#include "sim/run.hpp"
-#include "sim/sim_platform.hpp"
+#include <tenure/sim/runner.hpp>
+#include "sim/table/sim_platform.hpp"
 #include "tests/sim/script.hpp"
 
 namespace tenure::sim {
@@ -139,7 +139,7 @@ TEST(Kernel, ALoopWithoutProgressIsALivelock) {
 TEST(Kernel, PlantedRulesAreSeenByTheCodeUnderTest) {
   Script script;
   script.settings.horizon_steps = 1;  // else the runner measures first, without planted rules
-  script.settings.planted_rules = rule_bit(core::Rule::renew_by_cas);
+  script.settings.planted = rule_bit(core::Rule::renew_by_cas);
   script.build = [](World& world) {
     world.spawn(world.spawn_process(), [] {
       EXPECT_TRUE(SimPlatform::breaks(core::Rule::renew_by_cas));

@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string>
 
-#include "sim/protocols/catalogue.hpp"
-#include "sim/run.hpp"
+#include "sim/catalogue/catalogue.hpp"
+#include <tenure/sim/runner.hpp>
 
 // Sanitizer builds are slower: they run this fraction of the sound twins' seeds.
 #ifndef TENURE_SIM_SCALE
@@ -40,13 +40,13 @@ TEST_P(Protocols, TheBrokenOneIsFoundAndReplaysAndTheSoundOneIsClean) {
   const Failure& failure = found.failures.front();
   EXPECT_EQ(failure.property, bug.property) << failure.detail;
 
-  const Verdict again = runner.run_seed(failure.seed);
+  const Verdict again = runner.run(*failure.id);
   EXPECT_EQ(again.hash, failure.hash);
   EXPECT_EQ(again.property, failure.property);
   EXPECT_EQ(runner.tape().decisions().size(), failure.tape.size());
   EXPECT_EQ(runner.replay(failure).hash, failure.hash);
   EXPECT_FALSE(runner.tape().diverged());
-  EXPECT_EQ(runner.replay(from_text(to_text(failure.tape))).hash, failure.hash);
+  EXPECT_EQ(runner.replay(*tape_from(to_text(failure.tape))).hash, failure.hash);
   const std::string trace = printed(runner, failure);
   EXPECT_EQ(trace.find("REPLAY DIFFERS"), std::string::npos) << trace;
   EXPECT_EQ(trace, printed(runner, failure));
@@ -55,8 +55,8 @@ TEST_P(Protocols, TheBrokenOneIsFoundAndReplaysAndTheSoundOneIsClean) {
   const std::uint64_t sound_runs = std::max(sound_factor * failure.run, sound_runs_min) / TENURE_SIM_SCALE;
   const Report clean = Runner(*sound).explore({.runs_max = sound_runs});
   EXPECT_FALSE(clean.failed()) << to_text(clean);
-  std::printf("%-26s %-10s found by seed %-6llu sound twin: %llu runs\n", std::string(bug.id).c_str(), failure.property.c_str(),
-              static_cast<unsigned long long>(failure.seed), static_cast<unsigned long long>(clean.runs));
+  std::printf("%-26s %-10s found in run %-6llu sound twin: %llu runs\n", std::string(bug.id).c_str(), failure.property.c_str(),
+              static_cast<unsigned long long>(failure.run), static_cast<unsigned long long>(clean.runs));
 }
 
 // More faults than the bug needs, under both memory models.
@@ -126,15 +126,15 @@ TEST(Catalogue, FindsTheLostWakeUpOfRobustMutexesByItsSchedule) {
   const auto scenario = find_bug("woken-waiter-killed")->scenario(Variant::broken);
   Runner runner(*scenario);
   std::uint64_t found = 0;
-  for (std::uint64_t seed = 1; seed <= seeds_max && found == 0;) {
-    const Report report = runner.explore({.runs_max = seeds_max, .first_seed = seed});
+  for (std::uint64_t index = 0; index < seeds_max && found == 0;) {
+    const Report report = runner.explore({.runs_max = seeds_max, .first_index = index});
     ASSERT_TRUE(report.failed());
-    seed = report.failures.front().seed + 1;
+    index += report.failures.front().run;
     printed(runner, report.failures.front());
-    if (is_schedule_of_51(runner.world().trace())) found = report.failures.front().seed;
+    if (is_schedule_of_51(runner.world().trace())) found = index;
   }
   EXPECT_NE(found, 0u);
-  std::printf("schedule of row 51: seed %llu\n", static_cast<unsigned long long>(found));
+  std::printf("schedule of row 51: run %llu\n", static_cast<unsigned long long>(found));
 }
 
 }  // namespace

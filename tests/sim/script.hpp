@@ -4,7 +4,7 @@
 #include <functional>
 #include <string_view>
 
-#include "sim/run.hpp"
+#include <tenure/sim/runner.hpp>
 
 namespace tenure::sim {
 

@@ -4,9 +4,9 @@
 
 #include <sstream>
 
-#include "sim/oracle.hpp"
-#include "sim/run.hpp"
-#include "sim/sim_platform.hpp"
+#include <tenure/sim/oracle.hpp>
+#include <tenure/sim/runner.hpp>
+#include "sim/table/sim_platform.hpp"
 
 namespace tenure::sim {
 namespace {
@@ -131,12 +131,12 @@ TEST(Smoke, ARunIsItsSeedAndItsTape) {
   config.spurious_wakes_max = 2;
   Runner runner(scenario, config);
   for (std::uint64_t seed = 1; seed <= 500; ++seed) {
-    const Verdict first = runner.run_seed(seed);
+    const Verdict first = runner.run_at(seed);
     const std::vector<Decision> tape = runner.tape().decisions();
-    EXPECT_EQ(runner.run_seed(seed).hash, first.hash);
+    EXPECT_EQ(runner.run_at(seed).hash, first.hash);
     EXPECT_EQ(runner.replay(tape).hash, first.hash);
     EXPECT_FALSE(runner.tape().diverged());
-    EXPECT_EQ(runner.replay(from_text(to_text(tape))).hash, first.hash);
+    EXPECT_EQ(runner.replay(*tape_from(to_text(tape))).hash, first.hash);
   }
 }
 
@@ -147,7 +147,7 @@ TEST(Smoke, AFailureIsToldWithItsTrace) {
   runner.tell(&told);
   const Report report = runner.explore({.runs_max = 1000});
   ASSERT_TRUE(report.failed());
-  EXPECT_EQ(told.str().rfind("FAILED property=exclusion scenario=three-state-lock seed=", 0), 0u);
+  EXPECT_EQ(told.str().rfind("FAILED property=exclusion scenario=three-state-lock horizon=", 0), 0u);
   EXPECT_NE(told.str().find("lock.word"), std::string::npos);
   EXPECT_EQ(told.str().find("REPLAY DIFFERS"), std::string::npos) << told.str();
 }

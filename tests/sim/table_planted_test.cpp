@@ -5,8 +5,9 @@
 #include <cstdio>
 #include <ostream>
 
-#include "sim/run.hpp"
-#include "sim/table_scenarios.hpp"
+#include <tenure/sim/runner.hpp>
+#include "sim/table/scenarios.hpp"
+#include "sim/table/sim_platform.hpp"
 
 namespace tenure::sim {
 namespace {
@@ -66,12 +67,12 @@ TEST_P(PlantedRule, IsFoundByItsPropertyAndTheSoundTablePasses) {
   const std::unique_ptr<Scenario> scenario = make_table_scenario(bug.scenario);
   ASSERT_NE(scenario, nullptr);
   Config config = scenario->config();
-  config.planted_rules = rule_bit(bug.rule);
+  config.planted = rule_bit(bug.rule);
   Runner broken(*scenario, config);
   std::uint64_t seed = 0;
   std::string property;
   while (seed < bug.seeds_max && property != bug.property) {
-    const Verdict verdict = broken.run_seed(++seed);
+    const Verdict verdict = broken.run_at(seed++);
     property = verdict.failed ? verdict.property : "";
   }
   ASSERT_EQ(property, bug.property) << "not in " << seed << " seeds";

@@ -3,8 +3,8 @@
 
 #include <iostream>
 
-#include "sim/run.hpp"
-#include "sim/table_scenarios.hpp"
+#include <tenure/sim/runner.hpp>
+#include "sim/table/scenarios.hpp"
 
 namespace tenure::sim {
 namespace {
@@ -16,7 +16,7 @@ TEST_P(Soak, TablePasses) {
   ASSERT_NE(scenario, nullptr);
   Runner runner(*scenario);
   runner.tell(&std::cout);
-  const Report report = runner.explore({.runs_max = 3'000'000, .seconds_max = 240, .first_seed = 1'000'000'000});
+  const Report report = runner.explore({.runs_max = 3'000'000, .seconds_max = 240, .first_index = 1'000'000'000});
   EXPECT_FALSE(report.failed());
   std::cout << to_text(report) << '\n';
 }

@@ -5,8 +5,9 @@
 #include <sstream>
 #include <vector>
 
-#include "sim/run.hpp"
-#include "sim/table_scenarios.hpp"
+#include <tenure/sim/runner.hpp>
+#include "sim/table/scenarios.hpp"
+#include "sim/table/sim_platform.hpp"
 
 // Sanitizer builds are slower: they run this fraction of the seeds.
 #ifndef TENURE_SIM_SCALE
@@ -133,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(Spaces, Exhaustive, testing::ValuesIn(spaces), [](const
 TEST(Replay, OfAFailingSeedIsTheSameRun) {
   const std::unique_ptr<Scenario> scenario = make_table_scenario("strict-tso");
   Config config = scenario->config();
-  config.planted_rules = rule_bit(core::Rule::clear_key_after_release);
+  config.planted = rule_bit(core::Rule::clear_key_after_release);
   std::string told[2];
   for (std::string& text : told) {
     std::ostringstream out;
@@ -142,7 +143,7 @@ TEST(Replay, OfAFailingSeedIsTheSameRun) {
     const Report report = runner.explore({.runs_max = 5'000});
     ASSERT_TRUE(report.failed());
     const Failure& failure = report.failures.front();
-    EXPECT_EQ(runner.run_seed(failure.seed).hash, failure.hash);
+    EXPECT_EQ(runner.run(*failure.id).hash, failure.hash);
     EXPECT_EQ(runner.replay(failure).hash, failure.hash);
     text = out.str();
   }

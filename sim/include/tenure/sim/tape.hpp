@@ -1,0 +1,241 @@
+// The choice tape: every decision of a run goes through it and is recorded, so that a run is its identity, or its tape, and nothing else.
+//
+// An engine is a way to answer the questions. All of them answer through the same tape, and what one has found another one replays.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenure/sim/config.hpp>
+
+namespace tenure::sim {
+
+// What a decision is about. Choice 0 is always the quiet one: go on, no fault, first come first served, the newest value, the smallest size.
+enum class Kind : std::uint8_t {
+  next,        // which actor continues, the last one being unable to
+  preempt,     // the same, the last one (choice 0) being able to go on
+  fault_at,    // after how many steps the next fault lands; 0: never
+  fault,       // which one it is: a number of Fault; 0: none
+  victim,      // whom it meets: 0 is the process that is about to step
+  length,      // how long: a number of steps, less one
+  spurious,    // does this sleep end for no reason?
+  wake_order,  // which of a word's sleepers
+  jump_size,   // by how much realtime jumps
+  linger,      // does a child keep the dead process's bytes?
+  stale,       // which of the values that a load may return: 0 is the newest
+  delivery,    // which of the messages that are due
+  fate,        // what becomes of a message: a number of Fate
+  drift,       // of a host's clocks
+  size,        // how many, less one: of processes, operations
+  scenario,    // a choice of the scenario's own
+  count_
+};
+
+enum class Fault : std::uint8_t { none, kill, pause, clock_jump, suspend, reboot, partition, restart, fail_over, count_ };
+
+std::string_view name_of(Kind kind);
+std::string_view name_of(Fault fault);
+
+struct Decision {
+  std::uint32_t choice;
+  std::uint32_t n;
+  Kind kind;
+  bool operator==(const Decision&) const = default;
+};
+
+// A small, fast generator (wyrand) with a good seed.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed = 0);
+  std::uint64_t next() {
+    state_ += 0xa0761d6478bd642f;
+    const Wide product = static_cast<Wide>(state_) * (state_ ^ 0xe7037ed1a0b428db);
+    return static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
+  }
+  // Uniform in [0, n), up to a bias below 2^-32 * n.
+  std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(((next() >> 32) * n) >> 32); }
+
+ private:
+  __extension__ using Wide = unsigned __int128;
+  std::uint64_t state_;
+};
+
+// How a run's decisions are drawn.
+enum class Engine : std::uint8_t {
+  uniform,  // each actor that can go on is as likely as any other
+  sticky,   // the last one goes on in seven of eight cases
+  pct,      // the one of highest priority goes on; `depth` - 1 times in a run it falls behind all others (Burckhardt et al., 2010)
+  sweep,    // the schedule of a seed without faults, and one kill at step `at`
+};
+
+// Names one run, for ever: in text "uniform:17", "sticky:4", "pct3:99", "sweep:12@40".
+struct RunId {
+  Engine engine = Engine::uniform;
+  std::uint8_t depth = 0;  // of pct: 2 to 5
+  std::uint64_t seed = 0;
+  std::uint32_t at = 0;  // of sweep
+  bool operator==(const RunId&) const = default;
+};
+std::string to_text(const RunId& id);
+// Nothing where the text names no run. A bare number N is "uniform:N".
+std::optional<RunId> run_id_from(std::string_view text);
+
+// The default mixture: the run that stands at place `index` (from 0) of an endless list. No engine dominates; lists of seeds to detection show
+// each of them far ahead on some bugs. Sweeps go up to the configuration's horizon, and are left out where nobody may be killed.
+RunId portfolio(std::uint64_t index, const Config& config);
+
+// Where somebody stands when a question is asked: an actor, and how many steps it has taken. Names a place in a run independently of what
+// others did before.
+struct Place {
+  std::uint32_t actor = 0;
+  std::uint32_t step = 0;
+  bool operator==(const Place&) const = default;
+};
+
+// One answer that is not the quiet one, by its place. `value` is the choice; of next and preempt the actor that was chosen.
+struct Deviation {
+  Place place;
+  Kind kind;
+  std::uint32_t ordinal;  // among the questions of this kind at this place
+  std::uint32_t value;
+  bool operator==(const Deviation&) const = default;
+};
+
+// A run as a list of deviations from the quiet one. Unlike a tape it stays meaningful when an entry is taken out, which is what the shrinker
+// needs. `absent` has the bit of every process that takes no step at all.
+struct Plan {
+  std::vector<Deviation> deviations;
+  std::uint64_t absent = 0;
+};
+
+// The faults that a random run has planned.
+class FaultPlan {
+ public:
+  void clear() { count_ = next_ = 0; }
+  void draw(Random& random, const Config& config, std::uint32_t horizon_steps);
+  void add(std::uint32_t step, Fault fault);
+  // The step of the next one; ~0: none is left.
+  std::uint32_t step() const { return next_ == count_ ? ~std::uint32_t{0} : at_[next_].step; }
+  Fault take() { return next_ == count_ ? Fault::none : at_[next_++].fault; }
+
+ private:
+  struct Planned {
+    std::uint32_t step;
+    Fault fault;
+  };
+  static constexpr std::uint32_t planned_max = 24;
+  void draw_some(Random& random, Fault fault, std::uint32_t faults_max, std::uint32_t horizon_steps);
+
+  std::array<Planned, planned_max> at_;
+  std::uint32_t count_ = 0;
+  std::uint32_t next_ = 0;
+};
+
+// What the exhaustive engine may spend in one run. A preemption is a switch away from an actor that could go on.
+struct Bounds {
+  std::uint32_t preemptions = 2;
+  std::uint32_t kills = 0;
+};
+constexpr std::uint32_t unbounded = ~std::uint32_t{0};
+
+class Tape {
+ public:
+  // The engines. Each start forgets the tape before it, except that advance() builds on it.
+  void start(const RunId& id, const Config& config);
+  void start_replay(std::vector<Decision> decisions);
+  void start_plan(const Plan& plan);
+  void start_bytes(std::span<const std::uint8_t> bytes);  // what a fuzzer changes
+  void start_exhaustive(const Bounds& bounds);
+  // Turns the tape of the finished run into the next one within the bounds. False when there is none left.
+  bool advance();
+
+  // A number in [0, n). A question with one answer is not recorded.
+  std::uint32_t choose(std::uint32_t n, Kind kind) {
+    if (n <= 1) return 0;
+    const std::uint32_t choice = source_ == Source::random ? draw(n, kind) : look_up(n, kind);
+    record({choice, n, kind});
+    if (keyed_) [[unlikely]]
+      note(kind, choice);
+    return choice;
+  }
+  // The actor that goes on: one of the bits of `ready`, of which `last` is one if `goes_on`.
+  std::uint32_t choose_actor(std::uint64_t ready, std::uint32_t last, bool goes_on);
+  // The fault that lands, one of the bits of `enabled`, or none.
+  Fault choose_fault(std::uint32_t enabled);
+  // The step at which the next fault lands, when `steps` have been taken: 0 stands for a question at every step, ~0 for none.
+  std::uint32_t next_fault_step(std::uint32_t steps);
+
+  // Whether the answers depend on, or are noted by, the place of the question. World::choose() then says where it stands.
+  bool keyed() const { return keyed_; }
+  void stand_at(const Place& place);
+  // Notes the deviations of the next run. They are complete when the run is over.
+  void note_deviations(bool on) { noting_ = keyed_ = on; }
+  const std::vector<Deviation>& deviations() const { return deviations_; }
+  std::uint64_t absent() const { return absent_; }
+
+  std::vector<Decision> decisions() const;
+  std::size_t position() const { return position_; }
+  // The decisions so far were all given: what the exhaustive engine does now it has done before.
+  bool in_prefix() const { return position_ < prefix_; }
+  // The replayed tape asked other questions than the recorded one: the run isn't deterministic, or it isn't the same program.
+  bool diverged() const { return diverged_; }
+
+ private:
+  enum class Source : std::uint8_t { random, replay, plan, bytes, exhaustive };
+
+  void reset(Source source);
+  void record(const Decision& decision) {
+    if (position_ == decisions_.size()) decisions_.resize(2 * decisions_.size() + 256);
+    decisions_[position_++] = decision;
+  }
+  std::uint32_t draw(std::uint32_t n, Kind kind);
+  std::uint32_t look_up(std::uint32_t n, Kind kind);
+  std::uint32_t read(std::uint32_t n, Kind kind);
+  const Deviation* planned(Kind kind) const;
+  std::uint32_t by_priority(std::uint64_t ready, std::uint32_t last, bool goes_on);
+  std::uint32_t from_bytes(std::uint32_t n);
+  void note(Kind kind, std::uint32_t value);
+  std::uint32_t* spending(Kind kind, std::uint32_t choice);
+
+  Source source_ = Source::random;
+  Engine engine_ = Engine::uniform;
+  bool keyed_ = false;
+  bool noting_ = false;
+  bool diverged_ = false;
+  std::size_t position_ = 0;  // decisions taken in this run
+  std::size_t prefix_ = 0;    // decisions that are given: replayed ones
+  std::vector<Decision> decisions_;
+  Random random_;
+  FaultPlan faults_;
+
+  // PCT
+  std::array<std::uint8_t, 64> priority_{};
+  std::array<std::uint32_t, 4> demotions_{};
+  std::uint32_t demotions_left_ = 0;
+  std::uint32_t turns_ = 0;
+  std::uint8_t lowest_ = 0;
+
+  // Plans
+  std::vector<Deviation> plan_;  // sorted by place
+  std::uint64_t absent_ = 0;
+  Place place_;
+  Place asked_at_;
+  std::array<std::uint8_t, static_cast<std::size_t>(Kind::count_)> asked_{};  // at asked_at_, of each kind
+  std::vector<Deviation> deviations_;
+
+  std::span<const std::uint8_t> bytes_;
+  Bounds left_{};
+};
+
+// A tape as text, in base 36: for every decision that is not the quiet one its distance from the one before, then
+// "-choice" unless that is 1.
+std::string to_text(const std::vector<Decision>& decisions);
+// The inverse, as far as replaying goes: the kinds and ranges aren't in the text. Nothing for text that is no tape.
+std::optional<std::vector<Decision>> tape_from(std::string_view text);
+
+}  // namespace tenure::sim

@@ -1,0 +1,64 @@
+// The state of a world as a number: all that its future depends on.
+#include <bit>
+#include <cstring>
+
+#include <tenure/sim/world.hpp>
+
+namespace tenure::sim {
+
+void StateHash::add_bytes(const void* data, std::size_t bytes) {
+  const auto* at = static_cast<const std::byte*>(data);
+  for (; bytes != 0;) {
+    std::uint64_t word = 0;
+    const std::size_t part = bytes < sizeof(word) ? bytes : sizeof(word);
+    std::memcpy(&word, at, part);
+    add(word);
+    at += part;
+    bytes -= part;
+  }
+}
+
+// Times are left out: with step_ns = 0 they change by ticks alone, and what a thread has read of them is in its history.
+std::uint64_t World::state_hash() {
+  StateHash hash;
+  scenario_->add_state(hash);
+  hash.add(ready_);
+  hash.add(last_ == nobody ? 64 : last_);
+  for (const std::uint32_t left : faults_left_) hash.add(left);
+  hash.add(spurious_left_);
+  for (std::uint32_t id = 0; id < thread_count_; ++id) {
+    const Thread& thread = threads_[id];
+    const bool sleeps = thread.state == State::asleep;
+    hash.add(static_cast<std::uint64_t>(thread.state) | std::uint64_t{thread.queued} << 2 | std::uint64_t{thread.timed_out && sleeps} << 3);
+    if (thread.state == State::done && !thread.queued) continue;
+    hash.add(thread.history);
+    hash.add(thread.stores.count);
+    for (std::uint32_t i = 0; i < thread.stores.count; ++i) hash.add(thread.stores.entries[(thread.stores.first + i) % stores_max].bits);
+    hash.add(thread.robust.count | std::uint64_t{thread.robust.pending != nullptr} << 8);
+    // The order of the sleepers decides whom a wake-up meets.
+    std::uint64_t before = 0;
+    for (std::uint32_t other = 0; other < thread_count_; ++other) {
+      before += thread.queued && threads_[other].queued && threads_[other].queued_at < thread.queued_at ? 1 : 0;
+    }
+    hash.add(before);
+  }
+  for (ProcessId id = 0; id < process_count_; ++id) {
+    const Process& process = processes_[id];
+    hash.add(std::uint64_t{process.alive} | std::uint64_t{process.paused} << 1 | std::uint64_t{process.holds_bytes} << 2 |
+             std::uint64_t{process.lingers_until_ns != 0} << 3 | std::uint64_t{process.pid} << 8 | std::uint64_t{process.inherited} << 24 |
+             std::uint64_t{process.bell_count} << 40);
+    hash.add(process.tag);
+    const Death& death = process.death;
+    hash.add(death.thread | std::uint64_t{death.entry} << 16 | std::uint64_t{death.walked} << 32 | std::uint64_t{death.wake != nullptr} << 33);
+  }
+  hash.add_bytes(byte_owners_.data(), bytes_used_);
+  hash.add(token_mark_);
+  hash.add(message_count_);
+  for (std::uint32_t i = 0; i < message_count_; ++i) {
+    hash.add(std::uint64_t{messages_[i].client} << 32 | messages_[i].server << 8 | static_cast<std::uint32_t>(messages_[i].what));
+    hash.add_bytes(messages_[i].bytes.data(), message_bytes_max);
+  }
+  return hash.value();
+}
+
+}  // namespace tenure::sim
