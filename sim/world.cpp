@@ -161,6 +161,7 @@ ThreadId World::add_thread(ProcessId process) {
 // What the creator stored before is seen by the new thread: a system call lies between.
 void World::start_thread(ThreadId thread) {
   if (active_ == this) barrier();
+  if (states_ != nullptr) threads_[thread].fiber.wipe();
   threads_[thread].fiber.restart(&World::thread_entry, &threads_[thread]);
   ready_ |= bit(thread);
 }
