@@ -1,39 +1,15 @@
 #include "sim/timeline_chart.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 
 #include "sim/timeline_layout.hpp"
+#include "sim/timeline_svg.hpp"
 
 namespace tenure::sim::timeline {
 
 namespace {
 
 using Source = Event::Source;
-
-std::string attribute(std::string_view name, int value) { return " " + std::string(name) + "=\"" + std::to_string(value) + "\""; }
-std::string at(int x, int y) { return std::to_string(x) + " " + std::to_string(y); }
-
-std::string rect(std::string_view css, int x, int y, int width, int height, std::string_view more = {}) {
-  std::string svg = "<rect class=\"" + std::string(css) + "\"" + attribute("x", x) + attribute("y", y);
-  return svg + attribute("width", std::max(width, 0)) + attribute("height", height) + std::string(more) + "/>";
-}
-
-std::string text(std::string_view css, int x, int y, std::string_view words) {
-  std::string svg = "<text";
-  if (!css.empty()) svg += " class=\"" + std::string(css) + "\"";
-  return svg + attribute("x", x) + attribute("y", y) + ">" + escaped(words) + "</text>";
-}
-
-// Only what is read off at a glance: two digits after the point.
-std::string rough_time(std::uint64_t ns) {
-  for (const std::uint64_t unit : {1'000'000'000U, 1'000'000U, 1000U}) {
-    const std::uint64_t rounded = ns + unit / 200;
-    if (ns >= unit) return time_text(rounded - rounded % (unit / 100));
-  }
-  return time_text(ns);
-}
 
 std::string_view shape_of(const Event& event, const Timeline& timeline) {
   if (event.source == Source::arrow) return "g-dot";
@@ -310,27 +286,9 @@ void Chart::draw_arrow(const Strip& strip, const Arrow& arrow, std::size_t event
   const double y1 = begins ? y_from : (y_from + y_to) / 2;
   const double x2 = strip.x(arrow.to_step);
   double y2 = ends ? y_to : (y_from + y_to) / 2;
-  const bool arrives = arrow.fate != Arrow::Fate::lost;
-  if (ends && !arrives) y2 = where_lost(strip, y1, y_to);
-  const double length = std::max(std::hypot(x2 - x1, y2 - y1), 1.0);
-  const double dx = (x2 - x1) / length;
-  const double dy = (y2 - y1) / length;
-  const auto point = [&](double along, double across) {
-    return at(static_cast<int>(std::lround(x2 - along * dx - across * dy)), static_cast<int>(std::lround(y2 - along * dy + across * dx)));
-  };
-  const std::string line = "M" + at(static_cast<int>(x1), static_cast<int>(y1)) + "L" + point(!ends ? 0 : arrives ? 9 : 14, 0);
+  if (ends && arrow.fate == Arrow::Fate::lost) y2 = where_lost(strip, y1, y_to);
   out_ += link(event, "arrow " + std::string(arrow.kind == Arrow::Kind::reply ? "request" : kind_word(arrow.kind)));
-  out_ += "<path class=\"hit\" d=\"" + line + "\"/><path";
-  if (arrow.fate == Arrow::Fate::delayed || arrow.fate == Arrow::Fate::duplicated) {
-    out_ += " class=\"" + std::string(arrow.fate == Arrow::Fate::delayed ? "late" : "second") + "\"";
-  }
-  out_ += " d=\"" + line + "\"/>";
-  if (ends && arrives && arrow.fate != Arrow::Fate::reset)
-    out_ += "<path class=\"head\" d=\"M" + point(3, 0) + "L" + point(12, 4.5) + "L" + point(12, -4.5) + "z\"/>";
-  if (ends && arrow.fate == Arrow::Fate::lost) {
-    out_ += "<path class=\"end\" d=\"M" + point(19, 5) + "L" + point(9, -5) + "M" + point(9, 5) + "L" + point(19, -5) + "\"/>";
-  }
-  if (ends && arrow.fate == Arrow::Fate::reset) out_ += "<path class=\"end\" d=\"M" + point(9, 7) + "L" + point(9, -7) + "\"/>";
+  out_ += arrow_svg({x1, y1, x2, y2}, arrow.fate, ends);
   out_ += "<title>" + escaped(events_[event].words) + "</title></a>\n";
 }
 

@@ -16,7 +16,4 @@ std::string_view chart_shapes();
 // What the shapes, lines and bars that occur in this timeline mean.
 std::string chart_legend(const Timeline& timeline);
 
-// Clean text as HTML, for elements and for quoted attributes.
-std::string escaped(std::string_view text);
-
 }  // namespace tenure::sim::timeline

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <set>
-#include <utility>
+#include <stdexcept>
+#include <tuple>
 
 namespace tenure::sim::timeline {
 
@@ -77,6 +78,10 @@ bool is_implied(const Timeline& timeline, const Span& span) {
                              [&](const Point& p) { return p.lane == span.lane && p.step == span.from_step && p.kind == cause; });
 }
 
+void require_lane(const Timeline& timeline, LaneId lane) {
+  if (lane >= timeline.lanes.size()) throw std::out_of_range("timeline: lane " + std::to_string(lane) + " is not there");
+}
+
 Event::Weight weight_of(const Point& point) {
   if (is_fault(point.kind) || point.kind == Point::Kind::note) return Event::Weight::major;
   return point.minor ? Event::Weight::minor : Event::Weight::plain;
@@ -101,23 +106,30 @@ std::vector<Event> events_of(const Timeline& timeline) {
   using enum Event::Weight;
   using enum Event::Source;
   std::vector<Event> events;
+  for (const Lane& lane : timeline.lanes) {
+    if (lane.parent != no_lane) require_lane(timeline, lane.parent);
+  }
+  if (timeline.violation) {
+    for (const LaneId lane : timeline.violation->lanes) require_lane(timeline, lane);
+  }
   for (std::size_t i = 0; i < timeline.arrows.size(); ++i) {
     const Arrow& a = timeline.arrows[i];
-    static_cast<void>(timeline.lanes.at(a.from));
+    require_lane(timeline, a.from);
+    require_lane(timeline, a.to);
     events.push_back({a.from_step, a.from, arrow, i, major, arrow_words(a, timeline.lanes.at(a.to).name),
                       a.fate == Arrow::Fate::duplicated ? std::string() : arrow_words(a, {})});
   }
   for (std::size_t i = 0; i < timeline.points.size(); ++i) {
     const Point& p = timeline.points[i];
-    static_cast<void>(timeline.lanes.at(p.lane));
+    require_lane(timeline, p.lane);
     events.push_back({p.step, p.lane, point, i, weight_of(p), point_words(p), point_words(p)});
   }
   for (std::size_t i = 0; i < timeline.spans.size(); ++i) {
     const Span& s = timeline.spans[i];
-    static_cast<void>(timeline.lanes.at(s.lane));
+    require_lane(timeline, s.lane);
     events.push_back({s.from_step, s.lane, span, i, major, span_words(s), span_words(s), is_implied(timeline, s)});
   }
-  std::ranges::stable_sort(events, {}, [](const Event& event) { return std::pair(event.step, event.lane); });
+  std::ranges::sort(events, {}, [](const Event& e) { return std::tuple(e.step, e.lane, e.source, e.index); });
   return events;
 }
 

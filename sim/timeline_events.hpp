@@ -12,7 +12,7 @@
 namespace tenure::sim::timeline {
 
 struct Event {
-  enum class Source : std::uint8_t { span, point, arrow };
+  enum class Source : std::uint8_t { arrow, point, span };
   enum class Weight : std::uint8_t { minor, plain, major };
   std::uint32_t step;
   LaneId lane;

@@ -3,6 +3,7 @@
 
 #include "sim/timeline_chart.hpp"
 #include "sim/timeline_page.hpp"
+#include "sim/timeline_svg.hpp"
 
 namespace tenure::sim {
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <map>
+#include <utility>
 
 namespace tenure::sim::timeline {
 
@@ -152,7 +153,7 @@ void Layouter::end_strip() {
 
 int Layouter::gap(std::uint32_t before, std::uint32_t step) const {
   if (breaks_.between(before, step)) return gap_of_break;
-  return gap_min + 7 * (std::bit_width(step - before) - 1);
+  return gap_min + 7 * (static_cast<int>(std::bit_width(step - before)) - 1);
 }
 
 // From `x` on, the first place where every label that insists on it has a free row.
@@ -230,7 +231,7 @@ Tracks make_tracks(const Timeline& timeline) {
   for (std::size_t i = 0; i < timeline.spans.size(); ++i) {
     if (is_bar(timeline.spans[i].kind)) order.push_back(i);
   }
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return timeline.spans[i].from_step; });
+  std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(timeline.spans[i].from_step, i); });
   std::vector<std::vector<std::uint32_t>> ends(timeline.lanes.size());
   for (const std::size_t i : order) {
     const Span& span = timeline.spans[i];

@@ -104,27 +104,13 @@ std::string_view chart_shapes() {
 <path id="g-pause" class="thick" d="M-3 -6v12m6 -12v12"/>
 <path id="g-jump" class="bold" d="M-7 4l4 -8l5 8l4 -8m-4 0h4v4"/>
 <path id="g-fault" d="M0 -7l7 12h-14z"/>
-<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="hatch" d="M0 3h6"/></pattern>
+<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+<path class="hatch" d="M0 3h6"/></pattern>
 <pattern id="cross" width="6" height="6" patternUnits="userSpaceOnUse"><path class="hatch" d="M0 3h6M3 0v6"/></pattern>
-<pattern id="alarm" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><path d="M0 3.5h7"/></pattern>
+<pattern id="alarm" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
+<path d="M0 3.5h7"/></pattern>
 </defs></svg>
 )svg";
-}
-
-std::string escaped(std::string_view text) {
-  std::string html;
-  html.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&': html += "&amp;"; break;
-      case '<': html += "&lt;"; break;
-      case '>': html += "&gt;"; break;
-      case '"': html += "&quot;"; break;
-      case '\'': html += "&#39;"; break;
-      default: html += c;
-    }
-  }
-  return html;
 }
 
 }  // namespace tenure::sim::timeline

@@ -2,8 +2,9 @@
 
 namespace tenure::sim::timeline {
 
-std::string_view page_style() {
-  return R"(
+namespace {
+
+constexpr std::string_view style = R"css(
 :root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#59636e;--rule:#d5dae0;--panel:#f5f7f9;
 --hold:#0072b2;--on-hold:#fff;--wait:#8a5a00;--message:#00795a;--wake:#b35900;--fault:#8f2d7c;--alarm:#c8102e;--alarm-bg:#c8102e22}
 @media (prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e6e9ec;--soft:#9aa4af;--rule:#353c44;--panel:#1d2126;
@@ -108,11 +109,9 @@ tr{break-inside:avoid}
 th{position:static}
 .quiet,#tip{display:none}
 body:has(#minor:not(:checked)) tr.minor{display:table-row}}
-)";
-}
+)css";
 
-std::string_view page_script() {
-  return R"(
+constexpr std::string_view script = R"js(
 'use strict';
 const number = mark => Number(mark.hash.slice(2));
 Object.defineProperty(SVGAElement.prototype, 'hash', {get() { return this.getAttribute('href'); }});
@@ -174,7 +173,12 @@ addEventListener('keydown', event => {
   next.tabIndex = 0;
   next.focus();
 });
-)";
-}
+)js";
+
+}  // namespace
+
+std::string_view page_style() { return style; }
+
+std::string_view page_script() { return script; }
 
 }  // namespace tenure::sim::timeline

@@ -24,7 +24,7 @@ std::vector<LaneId> lanes_by_need(const Timeline& timeline, const std::vector<Ev
   }
   std::vector<LaneId> lanes(timeline.lanes.size());
   std::iota(lanes.begin(), lanes.end(), LaneId{0});
-  std::ranges::stable_sort(lanes, [&](LaneId a, LaneId b) { return need[a] > need[b]; });
+  std::ranges::sort(lanes, [&](LaneId a, LaneId b) { return need[a] != need[b] ? need[a] > need[b] : a < b; });
   return lanes;
 }
 
@@ -205,7 +205,8 @@ void fold_rows(Table& table, std::size_t lines_max) {
     if (rows[i].weight != Event::Weight::major) order.push_back(i);
   }
   std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
-    return rows[a].weight != rows[b].weight ? rows[a].weight < rows[b].weight : distance(a) > distance(b);
+    if (rows[a].weight != rows[b].weight) return rows[a].weight < rows[b].weight;
+    return distance(a) != distance(b) ? distance(a) > distance(b) : a < b;
   });
   std::vector<bool> out(rows.size(), false);
   for (const std::size_t i : order) {
