@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/timeline_axis.hpp"
 #include "sim/timeline_layout.hpp"
 #include "sim/timeline_svg.hpp"
 
@@ -51,7 +52,6 @@ class Chart {
  private:
   void draw(const Strip& strip);
   void draw_lanes(const Strip& strip);
-  void draw_axis(const Strip& strip);
   void draw_violation(const Strip& strip);
   void draw_life(const Strip& strip, LaneId lane);
   void draw_stops(const Strip& strip);
@@ -65,8 +65,8 @@ class Chart {
   void draw_marks(const Strip& strip);
   void draw_mark(const Strip& strip, std::size_t first, std::size_t count);
 
-  bool is_in(const Strip& strip, std::uint32_t step) const { return strip.first_step() <= step && step <= strip.last_step(); }
   bool is_accused(LaneId lane) const;
+  std::string_view name_class(LaneId lane) const;
   std::size_t event_of(Source source, std::size_t index) const;
   std::string link(std::size_t event, std::string_view css, std::size_t count = 1) const;
 
@@ -98,7 +98,7 @@ void Chart::draw(const Strip& strip) {
   out_ += "<svg class=\"strip\" viewBox=\"0 0 " + at(strip_width, strip.height) + "\" role=\"group\" aria-label=\"Steps " +
           std::to_string(strip.first_step()) + " to " + std::to_string(strip.last_step()) + "\">\n";
   draw_lanes(strip);
-  draw_axis(strip);
+  out_ += axis_svg(timeline_, strip);
   draw_violation(strip);
   for (LaneId lane = 0; lane < timeline_.lanes.size(); ++lane) draw_life(strip, lane);
   draw_stops(strip);
@@ -110,6 +110,11 @@ void Chart::draw(const Strip& strip) {
   out_ += "</svg>\n";
 }
 
+std::string_view Chart::name_class(LaneId lane) const {
+  if (is_accused(lane)) return "name accused";
+  return is_alive(timeline_.lanes[lane].kind) ? "name" : "name other";
+}
+
 void Chart::draw_lanes(const Strip& strip) {
   for (LaneId lane = 0; lane < strip.lanes.size(); ++lane) {
     const LaneBox& box = strip.lanes[lane];
@@ -118,53 +123,14 @@ void Chart::draw_lanes(const Strip& strip) {
     if (!is_child) out_ += "<path class=\"rule\" d=\"M0 " + std::to_string(box.top) + "h" + std::to_string(strip_width) + "\"/>";
     const std::size_t characters_max = is_child ? 10 : 12;
     const std::string name = clean(timeline_.lanes[lane].name);
-    out_ += "<g>" + text(is_accused(lane) ? "name accused" : "name", left, box.line + 5, shortened(name, characters_max));
+    out_ += "<g>" + text(name_class(lane), left, box.line + 5, shortened(name, characters_max));
     if (width(name) > characters_max) out_ += "<title>" + escaped(name) + "</title>";
     out_ += "</g>\n";
   }
 }
 
-void Chart::draw_axis(const Strip& strip) {
-  out_ += text("axis", 6, 14, "step") + text("axis", 6, 29, "time");
-  std::string lines;
-  std::string breaks;
-  int step_end = 0;
-  int time_end = 0;
-  std::string told;  // the last time
-  std::uint64_t time_before = 0;
-  for (const Tick& tick : strip.ticks) {
-    const std::string step = std::to_string(tick.step);
-    std::string time = rough_time(time_at(timeline_, tick.step));
-    if (time == told) time = time_text(time_at(timeline_, tick.step));
-    const int bottom = strip.lanes.empty() ? axis_height : strip.lanes.back().bottom;
-    if (tick.x - text_width(step) / 2 > step_end) {
-      out_ += text("axis mid", tick.x, 14, step);
-      lines += "M" + at(tick.x, axis_height - 4) + "V" + std::to_string(bottom);
-      step_end = tick.x + text_width(step) / 2 + 6;
-    }
-    if (tick.after_break && tick.x > names_width + 40) {
-      const std::string leap = "+" + rough_time(time_at(timeline_, tick.step) - time_before);
-      const int middle = tick.x - 32;
-      breaks += "M" + at(middle - 5, axis_height + 3) + "l6 -10m4 0l-6 10";
-      if (middle - text_width(leap) / 2 > time_end) {
-        out_ += text("axis mid leap", middle, 29, leap);
-        time_end = middle + text_width(leap) / 2 + 4;
-      }
-    }
-    if (tick.x - text_width(time) / 2 > time_end) {
-      out_ += text("axis mid", tick.x, 29, time);
-      told = rough_time(time_at(timeline_, tick.step));
-      time_end = tick.x + text_width(time) / 2 + 14;
-    }
-    time_before = time_at(timeline_, tick.step);
-  }
-  out_ += "<path class=\"grid\" d=\"" + lines + "\"/>";
-  if (!breaks.empty()) out_ += "<path class=\"break\" d=\"" + breaks + "\"/>";
-  out_ += "\n";
-}
-
 void Chart::draw_violation(const Strip& strip) {
-  if (!timeline_.violation || !is_in(strip, timeline_.violation->step)) return;
+  if (!timeline_.violation || !strip.has(timeline_.violation->step)) return;
   const int x = strip.x(timeline_.violation->step);
   const std::string words = shortened(clean(timeline_.violation->property) + " at step " + std::to_string(timeline_.violation->step), 60);
   const int half = text_width(words) / 2 + 8;
@@ -186,18 +152,22 @@ void Chart::draw_life(const Strip& strip, LaneId lane) {
   }
   if (born > strip.last_step() || dead < strip.first_step()) return;
   const int y = strip.lanes[lane].line;
-  out_ += "<path class=\"life\" d=\"M" + at(strip.x(born), y) + "H" + std::to_string(strip.x(dead)) + "\"/>\n";
+  out_ += "<path class=\"" + std::string(is_alive(timeline_.lanes[lane].kind) ? "life" : "life other") + "\" d=\"M" + at(strip.x(born), y) +
+          "H" + std::to_string(strip.x(dead)) + "\"/>\n";
 }
 
 // Of a process: also on the lanes of its threads.
 void Chart::draw_stops(const Strip& strip) {
-  for (const Span& span : timeline_.spans) {
+  for (std::size_t i = 0; i < timeline_.spans.size(); ++i) {
+    const Span& span = timeline_.spans[i];
     if (is_bar(span.kind) || span.kind == Span::Kind::dead) continue;
     if (span.from_step > strip.last_step() || span.until_step <= strip.first_step()) continue;
-    const int x = strip.x(span.from_step) + (is_in(strip, span.from_step) ? 7 : 0);
+    const int x = strip.x(span.from_step) + (strip.has(span.from_step) ? 7 : 0);
+    std::string css(kind_word(span.kind));
+    if (std::ranges::find(accused_, i) != accused_.end()) css += " accused";
     for (LaneId lane = 0; lane < timeline_.lanes.size(); ++lane) {
       const bool is_own = lane == span.lane || (timeline_.lanes[lane].parent == span.lane && span.kind != Span::Kind::asleep);
-      if (is_own) out_ += rect(kind_word(span.kind), x, strip.lanes[lane].line - 6, strip.x(span.until_step) - x, 12, " rx=\"6\"") + "\n";
+      if (is_own) out_ += rect(css, x, strip.lanes[lane].line - 6, strip.x(span.until_step) - x, 12, " rx=\"6\"") + "\n";
     }
   }
 }
@@ -278,8 +248,8 @@ double Chart::where_lost(const Strip& strip, double y_from, double y_to) const {
 
 void Chart::draw_arrow(const Strip& strip, const Arrow& arrow, std::size_t event) {
   if (arrow.from == arrow.to || arrow.from_step > strip.last_step() || arrow.to_step < strip.first_step()) return;
-  const bool begins = is_in(strip, arrow.from_step);
-  const bool ends = is_in(strip, arrow.to_step);
+  const bool begins = strip.has(arrow.from_step);
+  const bool ends = strip.has(arrow.to_step);
   const double y_from = strip.lanes[arrow.from].line;
   const double y_to = strip.lanes[arrow.to].line;
   const double x1 = strip.x(arrow.from_step);
@@ -302,7 +272,7 @@ void Chart::draw_marks(const Strip& strip) {
   for (std::size_t i = 0; i < events_.size();) {
     std::size_t end = i + 1;
     while (end < events_.size() && events_[end].step == events_[i].step && events_[end].lane == events_[i].lane) ++end;
-    if (is_in(strip, events_[i].step)) draw_mark(strip, i, end - i);
+    if (strip.has(events_[i].step)) draw_mark(strip, i, end - i);
     i = end;
   }
 }

@@ -35,6 +35,44 @@ std::size_t character_at(std::string_view text, std::size_t i) {
   return overlong || surrogate || control || turns ? 0 : length;
 }
 
+struct Character {
+  unsigned code;
+  std::size_t columns;
+};
+
+// Blocks of the Unicode standard whose characters take two columns, or none. Near enough for a layout.
+std::size_t columns_of(unsigned code) {
+  struct Block {
+    unsigned first;
+    unsigned last;
+    std::size_t columns;
+  };
+  constexpr std::array<Block, 12> blocks{{{0x300, 0x36F, 0},
+                                          {0x1100, 0x115F, 2},
+                                          {0x200B, 0x200F, 0},
+                                          {0x2E80, 0xA4CF, 2},
+                                          {0xAC00, 0xD7A3, 2},
+                                          {0xF900, 0xFAFF, 2},
+                                          {0xFE00, 0xFE0F, 0},
+                                          {0xFE30, 0xFE6F, 2},
+                                          {0xFF00, 0xFF60, 2},
+                                          {0xFFE0, 0xFFE6, 2},
+                                          {0x1F300, 0x1FAFF, 2},
+                                          {0x20000, 0x3FFFD, 2}}};
+  const auto block = std::ranges::find_if(blocks, [&](const Block& b) { return b.first <= code && code <= b.last; });
+  return block == blocks.end() ? 1 : block->columns;
+}
+
+// The character of clean text that begins at `i`, which moves on to the next one.
+Character next_character(std::string_view text, std::size_t& i) {
+  const unsigned lead = static_cast<unsigned char>(text[i++]);
+  unsigned code = lead < 0x80 ? lead : lead < 0xE0 ? lead & 0x1FU : lead < 0xF0 ? lead & 0x0FU : lead & 0x07U;
+  while (i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) {
+    code = (code << 6U) | (static_cast<unsigned char>(text[i++]) & 0x3FU);
+  }
+  return {code, columns_of(code)};
+}
+
 std::string quoted(std::string_view name) { return name.empty() ? std::string() : " `" + std::string(name) + "`"; }
 
 std::string span_words(const Span& span) {
@@ -264,6 +302,8 @@ std::string_view fate_word(Arrow::Fate fate) {
 
 bool is_fault(Point::Kind kind) { return kind >= Point::Kind::kill; }
 
+bool is_alive(Lane::Kind kind) { return kind == Lane::Kind::process || kind == Lane::Kind::thread || kind == Lane::Kind::server; }
+
 std::string clean(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -276,18 +316,24 @@ std::string clean(std::string_view text) {
 }
 
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  std::size_t columns = 0;
+  for (std::size_t i = 0; i < text.size();) columns += next_character(text, i).columns;
+  return columns;
+}
+
+std::size_t bytes_within(std::string_view text, std::size_t width_max) {
+  std::size_t columns = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t begin = i;
+    columns += next_character(text, i).columns;
+    if (columns > width_max) return begin;
+  }
+  return text.size();
 }
 
 std::string shortened(std::string_view text, std::size_t width_max) {
   if (width(text) <= width_max) return std::string(text);
-  std::size_t characters = 0;
-  std::size_t i = 0;
-  for (; i < text.size(); ++i) {
-    const bool begins = (static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U;
-    if (begins && characters++ + 1 >= width_max) break;
-  }
-  return std::string(text.substr(0, i)) + "\xE2\x80\xA6";
+  return std::string(text.substr(0, bytes_within(text, width_max - std::min<std::size_t>(width_max, 1)))) + "\xE2\x80\xA6";
 }
 
 }  // namespace tenure::sim::timeline

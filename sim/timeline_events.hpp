@@ -43,12 +43,16 @@ std::string_view kind_word(Point::Kind kind);
 std::string_view kind_word(Arrow::Kind kind);
 std::string_view fate_word(Arrow::Fate fate);
 bool is_fault(Point::Kind kind);
+// It runs, and can hold something: a process, a thread, a server.
+bool is_alive(Lane::Kind kind);
 
 // Valid UTF-8 without control characters; each bad byte has become U+FFFD.
 std::string clean(std::string_view text);
-// Of clean text, in characters.
+// Of clean text, in columns of a terminal: East Asian characters take two.
 std::size_t width(std::string_view text);
-// The first characters of clean text, the last of which is an ellipsis if there were more.
+// The bytes of the longest beginning of clean text that is not wider.
+std::size_t bytes_within(std::string_view text, std::size_t width_max);
+// Clean text if it is not wider; else its beginning and an ellipsis.
 std::string shortened(std::string_view text, std::size_t width_max);
 
 }  // namespace tenure::sim::timeline

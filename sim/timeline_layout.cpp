@@ -124,8 +124,6 @@ std::vector<Strip> Layouter::strips() {
   }
   if (strips_.back().ticks.empty()) strips_.back().ticks.push_back({0, left_edge, false});
   end_strip();
-  strips_.front().first = true;
-  strips_.back().last = true;
   return std::move(strips_);
 }
 

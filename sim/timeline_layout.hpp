@@ -48,12 +48,10 @@ struct Strip {
   std::vector<Label> labels;
   std::vector<LaneBox> lanes;
   int height;
-  // No strip before, or after, this one.
-  bool first;
-  bool last;
 
   std::uint32_t first_step() const { return ticks.front().step; }
   std::uint32_t last_step() const { return ticks.back().step; }
+  bool has(std::uint32_t step) const { return first_step() <= step && step <= last_step(); }
   // Of any step; the left or right edge for one of another strip.
   int x(std::uint32_t step) const;
 };

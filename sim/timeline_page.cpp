@@ -34,13 +34,15 @@ text.mid{text-anchor:middle}
 text.axis{fill:var(--soft);font-size:10.5px}
 text.leap{font-style:italic}
 text.name{font-size:13px;font-weight:700}
-text.accused{fill:var(--alarm)}
+text.accused{fill:var(--alarm);font-weight:700}
+text.other{font-weight:400}
 .strip text.in{stroke:none}
 .legend text{font:11px monospace}
 .rule,.grid,.leader,.life,.break{fill:none;stroke:var(--rule)}
 .grid{stroke-dasharray:1 4}
 .leader{stroke:var(--soft);opacity:.55}
 .life{stroke:var(--soft);stroke-width:1.5}
+.life.other{stroke-width:1}
 .break{stroke:var(--soft)}
 .hollow{fill:var(--bg);stroke:currentColor;stroke-width:1.5}
 .stroke,.bold,.thick{fill:none;stroke:currentColor;stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}
@@ -49,6 +51,7 @@ text.accused{fill:var(--alarm)}
 .hatch{stroke:var(--soft);stroke-width:1.2}
 #alarm path{stroke:var(--alarm);stroke-width:2.6}
 .asleep{fill:var(--bg);stroke:var(--soft);stroke-width:1.5;stroke-dasharray:1.5 3.5;stroke-linecap:round}
+.asleep.accused{stroke:var(--alarm);stroke-width:2.5}
 .paused{fill:url(#hatch);stroke:var(--soft)}
 .suspended{fill:url(#cross);stroke:var(--soft)}
 .holds .bar{fill:var(--hold)}

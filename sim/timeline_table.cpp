@@ -40,19 +40,13 @@ std::vector<Column> make_columns(const Timeline& timeline, const std::vector<Eve
   return columns;
 }
 
-// In lines of at most `width_max` characters, broken at blanks where there are any.
+// In lines of at most this width, broken at blanks where there are any.
 std::vector<std::string> wrapped(std::string_view text, std::size_t width_max) {
   std::vector<std::string> lines;
   while (width(text) > width_max) {
-    std::size_t characters = 0;
-    std::size_t end = 0;    // where the line is full
-    std::size_t blank = 0;  // the last blank before that
-    for (; end < text.size(); ++end) {
-      const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
-      if (begins && text[end] == ' ' && end > 0) blank = end;
-      if (begins && ++characters > width_max) break;
-    }
-    const std::size_t cut = blank > 0 ? blank : end;
+    const std::size_t end = std::max<std::size_t>(bytes_within(text, width_max), 1);
+    const std::size_t blank = text.rfind(' ', end);
+    const std::size_t cut = blank == std::string_view::npos || blank == 0 ? end : blank;
     lines.emplace_back(text.substr(0, cut));
     text.remove_prefix(cut);
     if (text.starts_with(' ')) text.remove_prefix(1);

@@ -13,7 +13,7 @@ namespace tenure::sim::timeline {
 struct Column {
   LaneId lane = no_lane;  // no_lane: all that have no column of their own
   std::string name;
-  std::size_t width = 0;  // of a cell's text, in characters
+  std::size_t width = 0;  // of a cell's text
 };
 
 struct Row {

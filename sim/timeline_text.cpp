@@ -198,13 +198,14 @@ bool Printer::overlaps(std::size_t span, std::uint32_t step) const {
 
 Marks Printer::marks(LaneId lane, std::uint32_t step) const {
   Marks now;
+  if (!timeline::is_alive(timeline_.lanes[lane].kind)) now.holds = ' ';
   if (!started(lane, step)) return {.holds = ' '};
   for (std::size_t i = 0; i < timeline_.spans.size(); ++i) {
     const Span& span = timeline_.spans[i];
     const bool is_parent = timeline_.lanes[lane].parent == span.lane && span.kind >= Span::Kind::paused;
     if ((span.lane != lane && !is_parent) || step < span.from_step || step >= span.until_step) continue;
     switch (span.kind) {
-      case Span::Kind::waiting: now.holds = now.holds == '.' ? ':' : now.holds; break;
+      case Span::Kind::waiting: now.holds = now.holds == '|' || now.holds == '#' ? now.holds : ':'; break;
       case Span::Kind::holding: now.holds = overlaps(i, step) || now.holds == '#' ? '#' : '|'; break;
       case Span::Kind::asleep: now.stopped = 'z'; break;
       case Span::Kind::paused: now.stopped = '='; break;

@@ -201,7 +201,9 @@ TEST(TimelineWords, OnlyValidPrintableUtf8IsShown) {
     const std::string cleaned = timeline::clean("a" + bad + "b");
     EXPECT_TRUE(cleaned.starts_with("a\uFFFD") && cleaned.ends_with("\uFFFDb")) << cleaned;
   }
-  EXPECT_EQ(timeline::shortened("\u6f22\u5b57\u6f22\u5b57", 3), "\u6f22\u5b57\u2026");
+  EXPECT_EQ(timeline::width("a\u6f22\u5b57e\u0301"), 6U) << "two columns for each of the Chinese ones, none for the accent";
+  EXPECT_EQ(timeline::shortened("\u6f22\u5b57\u6f22\u5b57", 6), "\u6f22\u5b57\u2026");
+  EXPECT_EQ(timeline::bytes_within("\u6f22\u5b57", 3), 3U);
   EXPECT_EQ(timeline::shortened("abc", 3), "abc");
 }
 
