@@ -150,7 +150,10 @@ function show(mark) {
   tip.hidden = false;
   shown = mark;
   mark.classList.add('on');
-  const at = (mark.querySelector('use,.bar,.hit,.caption') || mark).getBoundingClientRect();
+  place();
+}
+function place() {
+  const at = (shown.querySelector('use,.bar,.hit,.caption') || shown).getBoundingClientRect();
   const left = Math.max(8, Math.min(Math.max(at.left, 8), innerWidth - tip.offsetWidth - 8));
   const above = at.top - tip.offsetHeight - 26;
   tip.style.left = left + 'px';
@@ -164,7 +167,7 @@ function hide() {
 const markOf = event => event.target.closest ? event.target.closest('.strip a') : null;
 addEventListener('mouseover', event => { const mark = markOf(event); if (mark) show(mark); else hide(); });
 addEventListener('focusin', event => { const mark = markOf(event); if (mark) show(mark); else hide(); });
-addEventListener('scroll', hide, {passive: true});
+addEventListener('scroll', () => { if (shown) place(); }, {passive: true, capture: true});
 addEventListener('keydown', event => {
   if (event.key === 'Escape') return hide();
   const at = marks.indexOf(document.activeElement);
