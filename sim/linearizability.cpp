@@ -6,13 +6,14 @@ namespace tenure::sim {
 namespace {
 
 std::string kind_text(const LockModel& model) {
-  std::string text = model.fenced ? "fenced " : "";
-  if (model.reentrant) text += "re-entrant ";
+  std::string text;
   switch (model.kind) {
-    case LockModel::Kind::exclusive: return text + "exclusive lock";
-    case LockModel::Kind::shared: return text + "lock with a shared mode";
-    case LockModel::Kind::semaphore: return text + "semaphore of " + std::to_string(model.permits) + " permits";
+    case LockModel::Kind::exclusive: text = "an exclusive lock"; break;
+    case LockModel::Kind::shared: text = "a lock with a shared mode"; break;
+    case LockModel::Kind::semaphore: text = "a semaphore of " + std::to_string(model.permits) + " permits"; break;
   }
+  if (model.fenced) text += ", fenced";
+  if (model.reentrant) text += ", re-entrant";
   return text;
 }
 
@@ -22,7 +23,7 @@ std::string to_text(const Operation& op) {
   if (op.call == Call::break_lease && op.token != 0) text += " of token " + std::to_string(op.token);
   text += op.answer == Answer::pending ? ", unanswered" : ": " + std::string(to_string(op.answer));
   if (op.answer == Answer::granted && op.token != 0) text += " with token " + std::to_string(op.token);
-  const bool sets_deadline = op.answer == Answer::granted || op.call == Call::renew;
+  const bool sets_deadline = op.answer == Answer::granted || (op.call == Call::renew && op.answer == Answer::ok);
   if (sets_deadline && op.deadline_ns != no_deadline_ns) text += " until " + std::to_string(op.deadline_ns) + " ns";
   text += " [" + std::to_string(op.invoked_ns) + ", ";
   return text + (op.answer == Answer::pending ? "never)" : std::to_string(op.responded_ns) + "] ns");
@@ -89,8 +90,8 @@ std::string LinearizabilityChecker::Search::explain(const History& history, cons
     }
   }
   if (objection.empty()) objection = told_rules.objection(culprit, state);
-  return "no order of the answers that a " + kind_text(model) + " gives; one of those before, since it was free:\n" + lines +
-         "then this can't have been answered:\n  " + to_text(told[culprit]) + "\nas then " + objection;
+  return "no order of the answers is one of " + kind_text(model) + "; all before, in an order, since it was last free:\n" +
+         (lines.empty() ? "  nothing\n" : lines) + "this one has no place there:\n  " + to_text(told[culprit]) + "\nas then " + objection;
 }
 
 }  // namespace tenure::sim

@@ -81,7 +81,6 @@ void LinearizabilityChecker::Search::prepare(const LockRules& rules) {
 }
 
 bool LinearizabilityChecker::Search::search(const LockRules& rules, std::uint64_t done, const LockState& state) {
-  const std::uint32_t length = length_;
   Candidates candidates;
   const std::uint32_t count = gather(rules, done, state, candidates);
   if ((judged_ & ~done) == 0) return true;
@@ -89,7 +88,6 @@ bool LinearizabilityChecker::Search::search(const LockRules& rules, std::uint64_
     if (goes_on(rules, done, state, std::span(candidates).first(count))) return true;
     if (states_ <= states_max_) dead_.insert(done, state);
   }
-  length_ = length;
   return false;
 }
 

@@ -315,6 +315,20 @@ TEST(Search, FindsTheOrderAmongMany) {
   EXPECT_EQ(script.judged({.kind = Kind::semaphore, .permits = sessions, .fenced = true}), good);
 }
 
+// The subsets of ten that hold it are a thousand, their orders millions.
+TEST(Search, LooksAtAStateOnce) {
+  constexpr SessionId sessions = 10;
+  Script script;
+  for (SessionId i = 0; i < sessions; ++i) script.calls(i, Call::acquire);
+  script.calls(sessions, Call::acquire);
+  for (SessionId i = 0; i <= sessions; ++i) script.answers(i, Answer::granted);
+  LinearizabilityChecker checker;
+  EXPECT_EQ(checker.check(script.history(), {.kind = Kind::semaphore, .permits = sessions}), bad);
+  EXPECT_LE(checker.states(), 3000U);
+  EXPECT_EQ(checker.check(script.history(), {.kind = Kind::semaphore, .permits = sessions + 1}), good)
+      << "nothing is left of the last search";
+}
+
 TEST(Search, GivesUpWithAWord) {
   constexpr SessionId sessions = 12;
   Script script;
@@ -346,13 +360,28 @@ TEST(Explanation, NamesTheAnswerThatFitsNowhere) {
   script.calls(1, Call::acquire).did(0, Call::renew, Answer::ok).answers(1, Answer::granted, {.token = 4});
   script.did(0, Call::release, Answer::ok);
   EXPECT_EQ(script.explained({.fenced = true}),
-            "no order of the answers that a fenced exclusive lock gives; one of those before, since it was free:\n"
+            "no order of the answers is one of an exclusive lock, fenced; all before, in an order, since it was last free:\n"
             "  session 0: acquire: granted with token 2 [4, 5] ns\n"
             "  session 0: renew: ok [7, 8] ns\n"
-            "then this can't have been answered:\n"
+            "this one has no place there:\n"
             "  session 1: acquire: granted with token 4 [6, 9] ns\n"
             "as then session 0 holds it with token 2");
   EXPECT_EQ(granted(0).explained(), "");
+}
+
+TEST(Explanation, OfAnAnswerOnWhoseEffectAnotherRests) {
+  History history;
+  const OperationId acquire = history.invoke(0, Call::try_acquire, 1);
+  const OperationId release = history.invoke(0, Call::release, 2);
+  history.respond(release, Answer::ok, 3);
+  history.respond(acquire, Answer::busy, 4);
+  EXPECT_EQ(LinearizabilityChecker().explain(history, {}),
+            "no order of the answers is one of an exclusive lock; all before, in an order, since it was last free:\n"
+            "  session 0: try_acquire, unanswered [1, never)\n"
+            "  session 0: release: ok [2, 3] ns\n"
+            "this one has no place there:\n"
+            "  session 0: try_acquire: busy [1, 4] ns\n"
+            "as then nobody holds it");
 }
 
 TEST(Explanation, OfATokenThatDoesNotGrow) {

@@ -45,7 +45,8 @@ struct LockModel {
   std::uint32_t permits = 1;  // of a semaphore; 1 to History::permits_max
   // A holder may acquire again, in the same mode or a weaker one, and its hold ends with as many releases. Not for semaphores.
   bool reentrant = false;
-  // Every grant has a token, larger than those of all grants before it. A re-entrant one has the token of the hold.
+  // Every grant has a token, larger than those of all grants before it; also one that took effect without an answer. A re-entrant one has
+  // the token of the hold.
   bool fenced = false;
   Busy busy = Busy::conflict;
 };

@@ -29,6 +29,14 @@ struct Finding {
   std::string_view detail;
 };
 
+// What the forms that take a world ask of it, besides fail().
+template <class World>
+concept RunningWorld = requires(World& world) {
+  world.this_thread();
+  world.this_process();
+  world.true_now();
+};
+
 // Fails the run if there is something to say.
 template <class World>
 void report(World& world, const std::optional<Finding>& finding) {
@@ -133,7 +141,7 @@ class Fencing {
   // The resource has accepted a write under this grant.
   std::optional<Finding> wrote(GrantNumber grant);
 
-  template <class World>
+  template <RunningWorld World>
   void wrote(World& world, GrantNumber grant) {
     report(world, wrote(grant));
   }
@@ -158,12 +166,11 @@ class BeliefOverlap {
   // Its API says "not held", or it is about to release, or it died.
   void stops(std::uint32_t process) { believers_.drop(process); }
 
-  template <class World>
+  template <RunningWorld World>
   void believes(World& world, std::uint64_t until_ns = until_told_ns, bool shared = false) {
     report(world, believes(world.this_process(), world.true_now(), until_ns, shared));
   }
-  template <class World>
-    requires requires(World& world) { world.this_process(); }
+  template <RunningWorld World>
   void stops(World& world) {
     stops(world.this_process());
   }
@@ -193,12 +200,11 @@ class Fairness {
   // Queued or not. `priority` counts for one that never queued.
   std::optional<Finding> granted(std::uint32_t thread, std::uint32_t priority = 0);
 
-  template <class World>
+  template <RunningWorld World>
   void queued(World& world, std::uint32_t priority = 0) {
     queued(world.this_thread(), world.this_process(), priority);
   }
-  template <class World>
-    requires requires(World& world) { world.this_thread(); }
+  template <RunningWorld World>
   void granted(World& world, std::uint32_t priority = 0) {
     report(world, granted(world.this_thread(), priority));
   }
@@ -238,21 +244,19 @@ class BoundedWake {
   // In on_idle() and check().
   std::optional<Finding> check(std::uint64_t now_ns, const Faults& faults);
 
-  template <class World>
-    requires requires(World& world) { world.true_now(); }
+  template <RunningWorld World>
   void taken(World& world, const Faults& faults, std::uint64_t deadline_ns = never_free_ns) {
     report(world, taken(world.true_now(), faults, deadline_ns));
   }
-  template <class World>
+  template <RunningWorld World>
   void slept(World& world) {
     slept(world.this_thread(), world.this_process(), world.true_now());
   }
-  template <class World>
+  template <RunningWorld World>
   void woke(World& world, const Faults& faults) {
     report(world, woke(world.this_thread(), world.true_now(), faults));
   }
-  template <class World>
-    requires requires(World& world) { world.true_now(); }
+  template <RunningWorld World>
   void check(World& world, const Faults& faults) {
     report(world, check(world.true_now(), faults));
   }
@@ -288,16 +292,15 @@ class Recovery {
   // In on_idle() and check(): is a grant overdue?
   std::optional<Finding> check(std::uint64_t now_ns, const Faults& faults);
 
-  template <class World>
+  template <RunningWorld World>
   void begin_wait(World& world) {
     begin_wait(world.this_thread(), world.this_process(), world.true_now());
   }
-  template <class World>
+  template <RunningWorld World>
   void granted(World& world, bool told, const Faults& faults) {
     report(world, granted(world.this_thread(), told, world.true_now(), faults));
   }
-  template <class World>
-    requires requires(World& world) { world.true_now(); }
+  template <RunningWorld World>
   void check(World& world, const Faults& faults) {
     report(world, check(world.true_now(), faults));
   }
@@ -329,20 +332,19 @@ class Liveness {
   // In on_idle() and check(): does somebody wait for too long?
   std::optional<Finding> check(std::uint64_t now_ns, const Faults& faults);
 
-  template <class World>
+  template <RunningWorld World>
   void begin_wait(World& world) {
     begin_wait(world.this_thread(), world.this_process(), world.true_now());
   }
-  template <class World>
+  template <RunningWorld World>
   void served(World& world, const Faults& faults) {
     report(world, served(world.this_thread(), world.true_now(), faults));
   }
-  template <class World>
+  template <RunningWorld World>
   void gave_up(World& world, const Faults& faults) {
     report(world, gave_up(world.this_thread(), world.true_now(), faults));
   }
-  template <class World>
-    requires requires(World& world) { world.true_now(); }
+  template <RunningWorld World>
   void check(World& world, const Faults& faults) {
     report(world, check(world.true_now(), faults));
   }
