@@ -278,6 +278,37 @@ TEST(Liveness, CountsFromTheLastFault) {
   EXPECT_EQ(broken(liveness.check(900, faults)), fine);
 }
 
+TEST(Properties, AResetForgetsTheRunBefore) {
+  const Faults quiet;
+  Fairness fairness(0);
+  fairness.queued(0, 0);
+  fairness.stopped(1);
+  fairness.reset();
+  EXPECT_EQ(broken(fairness.granted(9)), fine);
+  fairness.queued(1, 1);
+  EXPECT_EQ(broken(fairness.granted(9)), "fairness") << "process 1 is not stopped any more";
+
+  BoundedWake wake(100);
+  EXPECT_EQ(broken(wake.taken(0, quiet)), fine);
+  wake.slept(0, 0, 0);
+  wake.reset();
+  EXPECT_EQ(broken(wake.check(1000, quiet)), fine);
+  wake.slept(0, 0, 0);
+  EXPECT_EQ(broken(wake.check(1000, quiet)), "bounded_wake") << "free at the start";
+
+  Recovery recovery(100);
+  recovery.begin_wait(1, 1, 0);
+  recovery.died(0, true, 10);
+  recovery.reset();
+  EXPECT_EQ(broken(recovery.check(1000, quiet)), fine);
+  EXPECT_EQ(broken(recovery.granted(1, true, 1000, quiet)), "recovery") << "nobody died in this run";
+
+  Liveness liveness(100);
+  liveness.begin_wait(0, 0, 0);
+  liveness.reset();
+  EXPECT_EQ(broken(liveness.check(1000, quiet)), fine);
+}
+
 TEST(ParticipantDeath, ANumberTooLargeEndsTheProgramWithASentence) {
   Liveness liveness(100);
   EXPECT_DEATH(liveness.begin_wait(participants_max, 0, 0), "numbers lie below 64");

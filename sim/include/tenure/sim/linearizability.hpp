@@ -15,7 +15,7 @@
 //
 // The search is that of Wing and Gong with Lowe's memory of what was tried. Each name is judged by itself: a set of locks is linearizable
 // when each of them is. A usual history is decided without a wrong turn, in about a microsecond, and nothing is allocated then. The search
-// recurses up to 128 deep, some 64 KiB: call it in check(), not on a small stack.
+// recurses up to 128 deep, some 72 KiB: call it in check(), not on a small stack.
 #pragma once
 
 #include <cstdint>

@@ -188,7 +188,11 @@ class BeliefOverlap {
 class Fairness {
  public:
   explicit Fairness(std::uint32_t passes_max) : passes_max_(passes_max) {}
-  void reset() { *this = Fairness(passes_max_); }
+  void reset() {
+    places_ = 0;
+    waiters_.clear();
+    stopped_.clear();
+  }
 
   // A larger priority goes first.
   void queued(std::uint32_t thread, std::uint32_t process, std::uint32_t priority = 0);
@@ -229,7 +233,10 @@ class BoundedWake {
   static constexpr std::uint64_t never_free_ns = ~std::uint64_t{0};
 
   explicit BoundedWake(std::uint64_t bound_ns) : bound_ns_(bound_ns) {}
-  void reset() { *this = BoundedWake(bound_ns_); }
+  void reset() {
+    free_from_ns_ = 0;
+    waiters_.clear();
+  }
 
   // A waiter could be granted from now on.
   void freed(std::uint64_t now_ns) { free_from_ns_ = std::min(free_from_ns_, now_ns); }
@@ -281,7 +288,10 @@ class BoundedWake {
 class Recovery {
  public:
   explicit Recovery(std::uint64_t bound_ns) : bound_ns_(bound_ns) {}
-  void reset() { *this = Recovery(bound_ns_); }
+  void reset() {
+    holder_died_ = somebody_died_ = false;
+    waiters_.clear();
+  }
 
   void begin_wait(std::uint32_t thread, std::uint32_t process, std::uint64_t now_ns) { waiters_.put(thread, {process, now_ns}); }
   // It gave up.
@@ -313,7 +323,7 @@ class Recovery {
   std::uint64_t bound_ns_;
   bool holder_died_ = false;  // since the last grant
   bool somebody_died_ = false;
-  std::uint64_t died_ns_ = 0;
+  std::uint64_t died_ns_ = 0;  // of a holder
   PerParticipant<Waiter> waiters_;
 };
 
