@@ -128,7 +128,7 @@ std::span<const std::byte> Fiber::saved() const { return {static_cast<const std:
 
 void Fiber::wipe() {
   constexpr std::size_t used_bytes = 8 * 1024;
-  if (stack_ != nullptr) std::memset(stack_ + guard_bytes + stack_bytes - used_bytes, 0, used_bytes);
+  if (top_ != nullptr) std::memset(top_ - used_bytes, 0, used_bytes);
 }
 
 void Fiber::switch_over(Fiber& from, Fiber& to) {

@@ -6,8 +6,8 @@
 
 #include <tenure/sim/linearizability.hpp>
 
-#include "sim/atomic.hpp"
-#include "sim/run.hpp"
+#include <tenure/sim/atomic.hpp>
+#include <tenure/sim/runner.hpp>
 
 namespace tenure::sim {
 namespace {
