@@ -5,12 +5,12 @@
 namespace tenure::sim {
 namespace {
 
-constexpr std::uint32_t bit(Answer answer) { return std::uint32_t{1} << static_cast<unsigned>(answer); }
+constexpr std::uint32_t bit(Response answer) { return std::uint32_t{1} << static_cast<unsigned>(answer); }
 
-constexpr std::uint32_t waits = bit(Answer::granted) | bit(Answer::timed_out) | bit(Answer::cancelled);
-constexpr std::uint32_t tries = bit(Answer::granted) | bit(Answer::busy);
-constexpr std::uint32_t gone = bit(Answer::lost) | bit(Answer::not_held);
-constexpr std::uint32_t on_hold = bit(Answer::ok) | gone;
+constexpr std::uint32_t waits = bit(Response::granted) | bit(Response::timed_out) | bit(Response::cancelled);
+constexpr std::uint32_t tries = bit(Response::granted) | bit(Response::busy);
+constexpr std::uint32_t gone = bit(Response::lost) | bit(Response::not_held);
+constexpr std::uint32_t on_hold = bit(Response::ok) | gone;
 
 struct Row {
   std::string_view name;
@@ -29,20 +29,20 @@ constexpr std::array rows = {
     Row{"downgrade", on_hold},
     Row{"renew", on_hold},
     Row{"release", on_hold},
-    Row{"break_lease", bit(Answer::ok) | bit(Answer::not_held)},
+    Row{"break_lease", bit(Response::ok) | bit(Response::not_held)},
 };
 static_assert(rows.size() == static_cast<std::size_t>(Call::break_lease) + 1);
 
 constexpr std::array<std::string_view, 9> answers = {"pending", "granted", "busy",     "timed_out", "cancelled",
                                                      "ok",      "lost",    "not_held", "refused"};
-static_assert(answers.size() == static_cast<std::size_t>(Answer::refused) + 1);
+static_assert(answers.size() == static_cast<std::size_t>(Response::refused) + 1);
 
 }  // namespace
 
-bool fits(Call call, Answer answer) { return ((rows[static_cast<std::size_t>(call)].answers | bit(Answer::refused)) & bit(answer)) != 0; }
+bool fits(Call call, Response answer) { return ((rows[static_cast<std::size_t>(call)].answers | bit(Response::refused)) & bit(answer)) != 0; }
 
 std::string_view to_string(Call call) { return rows[static_cast<std::size_t>(call)].name; }
-std::string_view to_string(Answer answer) { return answers[static_cast<std::size_t>(answer)]; }
+std::string_view to_string(Response answer) { return answers[static_cast<std::size_t>(answer)]; }
 
 void History::reset() {
   size_ = 0;
@@ -69,7 +69,7 @@ OperationId History::invoke(SessionId session, Call call, std::uint64_t now_ns, 
     return no_operation;
   }
   operations_[size_] = {.call = call,
-                        .answer = Answer::pending,
+                        .answer = Response::pending,
                         .session = static_cast<std::uint8_t>(session),
                         .permits = static_cast<std::uint8_t>(request.permits),
                         .invoked_order = events_++,
@@ -82,13 +82,13 @@ OperationId History::invoke(SessionId session, Call call, std::uint64_t now_ns, 
   return size_++;
 }
 
-void History::respond(OperationId operation, Answer answer, std::uint64_t now_ns, const Grant& grant) {
+void History::respond(OperationId operation, Response answer, std::uint64_t now_ns, const Grant& grant) {
   if (operation == no_operation) return;
   if (operation >= size_) return complain("an answer to no call");
   Operation& op = operations_[operation];
   if (!takes(op.session, now_ns)) return;
   if (crashed(op.session)) return complain("an answer to a session that has crashed");
-  if (op.answer != Answer::pending) return complain("two answers to one call");
+  if (op.answer != Response::pending) return complain("two answers to one call");
   if (!fits(op.call, answer)) return complain("an answer that this call doesn't have");
   op.answer = answer;
   op.responded_order = events_++;
@@ -115,7 +115,7 @@ History History::prefix(std::uint32_t events) const {
     if (operations_[i].responded_order < events) {
       head.answered_ |= std::uint64_t{1} << i;
     } else {
-      head.operations_[i].answer = Answer::pending;
+      head.operations_[i].answer = Response::pending;
       head.operations_[i].responded_order = never_order;
     }
   }
@@ -127,7 +127,7 @@ History History::prefix(std::uint32_t events) const {
 
 History History::without(OperationId operation) const {
   History rest = *this;
-  rest.operations_[operation].answer = Answer::refused;
+  rest.operations_[operation].answer = Response::refused;
   rest.answered_ |= std::uint64_t{1} << operation;
   return rest;
 }

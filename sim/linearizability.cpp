@@ -21,12 +21,12 @@ std::string to_text(const Operation& op) {
   std::string text = "session " + std::to_string(op.session) + ": " + std::string(to_string(op.call));
   if (op.permits != 0) text += " " + std::to_string(op.permits);
   if (op.call == Call::break_lease && op.token != 0) text += " of token " + std::to_string(op.token);
-  text += op.answer == Answer::pending ? ", unanswered" : ": " + std::string(to_string(op.answer));
-  if (op.answer == Answer::granted && op.token != 0) text += " with token " + std::to_string(op.token);
-  const bool sets_deadline = op.answer == Answer::granted || (op.call == Call::renew && op.answer == Answer::ok);
+  text += op.answer == Response::pending ? ", unanswered" : ": " + std::string(to_string(op.answer));
+  if (op.answer == Response::granted && op.token != 0) text += " with token " + std::to_string(op.token);
+  const bool sets_deadline = op.answer == Response::granted || (op.call == Call::renew && op.answer == Response::ok);
   if (sets_deadline && op.deadline_ns != no_deadline_ns) text += " until " + std::to_string(op.deadline_ns) + " ns";
   text += " [" + std::to_string(op.invoked_ns) + ", ";
-  return text + (op.answer == Answer::pending ? "never)" : std::to_string(op.responded_ns) + "] ns");
+  return text + (op.answer == Response::pending ? "never)" : std::to_string(op.responded_ns) + "] ns");
 }
 
 OperationId last_answered(const History& history) {

@@ -28,18 +28,18 @@ const char* LockRules::misfit() const {
 
 LockRules::Effect LockRules::effect(OperationId operation) const {
   switch (history_[operation].answer) {
-    case Answer::pending:
-    case Answer::granted:
-    case Answer::ok: return Effect::changes;
-    case Answer::lost:
-    case Answer::not_held: return Effect::looks;
-    case Answer::busy: {
+    case Response::pending:
+    case Response::granted:
+    case Response::ok: return Effect::changes;
+    case Response::lost:
+    case Response::not_held: return Effect::looks;
+    case Response::busy: {
       const bool excused = model_.busy == LockModel::Busy::spurious || (model_.busy == LockModel::Busy::queued && queued_before(operation));
       return excused ? Effect::nothing : Effect::looks;
     }
-    case Answer::timed_out:
-    case Answer::cancelled:
-    case Answer::refused: return Effect::nothing;
+    case Response::timed_out:
+    case Response::cancelled:
+    case Response::refused: return Effect::nothing;
   }
   return Effect::nothing;
 }
@@ -74,7 +74,7 @@ bool LockRules::is_free_for(const Operation& op, const LockState& state) const {
 }
 
 bool LockRules::token_fits(const Operation& op, const LockState& state) const {
-  if (!model_.fenced || op.answer == Answer::pending) return true;
+  if (!model_.fenced || op.answer == Response::pending) return true;
   if (op.call == Call::upgrade) return op.token == 0 || op.token > state.last_token;
   if (!repeats(op, state)) return op.token > state.last_token;
   const LockState::Hold& own = state.holds[op.session];
@@ -100,7 +100,7 @@ bool LockRules::is_right(OperationId operation, const LockState& state) const {
   const Operation& op = history_[operation];
   const LockState::Hold& own = state.holds[op.session];
   switch (op.call) {
-    case Call::upgrade: return op.answer == Answer::busy ? own.units != 0 && !is_free_for(op, state) : own.units == 0;
+    case Call::upgrade: return op.answer == Response::busy ? own.units != 0 && !is_free_for(op, state) : own.units == 0;
     case Call::downgrade: return own.units != units_;
     case Call::renew: return own.units == 0;
     case Call::release: return own.units == 0 || (is_semaphore() && own.units < op.permits);
@@ -148,7 +148,7 @@ void LockRules::apply_grant(OperationId operation, LockState& state) const {
   LockState::Hold& own = state.holds[op.session];
   const auto name = static_cast<std::uint8_t>(operation + 1);
   const bool upgrade = op.call == Call::upgrade;
-  const bool known = op.answer == Answer::granted;
+  const bool known = op.answer == Response::granted;
   if (!upgrade && repeats(op, state)) {
     ++own.depth;
     if (!token_is_known(own)) own.granted_by = name;
@@ -198,7 +198,7 @@ std::string LockRules::holders_text(const LockState& state) const {
 
 std::string LockRules::objection(OperationId operation, const LockState& state) const {
   const Operation& op = history_[operation];
-  const bool tokens = op.answer == Answer::granted && is_free_for(op, state) && !token_fits(op, state);
+  const bool tokens = op.answer == Response::granted && is_free_for(op, state) && !token_fits(op, state);
   if (!tokens) return holders_text(state);
   if (op.call != Call::upgrade && repeats(op, state)) return "its hold has token " + std::to_string(token_of(state.holds[op.session]));
   return "a grant with token " + std::to_string(state.last_token) + " came before";

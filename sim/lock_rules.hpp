@@ -71,7 +71,7 @@ class LockRules {
   bool token_fits(const Operation& op, const LockState& state) const;
   bool queued_before(OperationId operation) const;
   std::uint64_t token_of(const LockState::Hold& hold) const { return history_[hold.granted_by - 1U].token; }
-  bool token_is_known(const LockState::Hold& hold) const { return history_[hold.granted_by - 1U].answer != Answer::pending; }
+  bool token_is_known(const LockState::Hold& hold) const { return history_[hold.granted_by - 1U].answer != Response::pending; }
   std::uint32_t breakable(const Operation& op, const LockState& state) const;
   void apply_grant(OperationId operation, LockState& state) const;
   void apply_release(const Operation& op, LockState& state) const;

@@ -46,11 +46,11 @@ class TokenLock : public Scenario {
     for (int i = 0; i < 2; ++i) {
       recorder_.invoke(session, Call::try_acquire, world.true_now());
       const std::uint64_t token = try_lock(session);
-      recorder_.respond(session, token != 0 ? Answer::granted : Answer::busy, world.true_now(), {.token = token});
+      recorder_.respond(session, token != 0 ? Response::granted : Response::busy, world.true_now(), {.token = token});
       if (token != 0) world.sometimes("granted");
       recorder_.invoke(session, Call::release, world.true_now());
       const bool released = unlock(session);
-      recorder_.respond(session, released ? Answer::ok : Answer::not_held, world.true_now());
+      recorder_.respond(session, released ? Response::ok : Response::not_held, world.true_now());
     }
   }
 

@@ -33,7 +33,7 @@ bool may_enter(const LockModel& model, const Lock& lock, const Op& op) {
 
 // The token of a grant that nobody was told of is one more than the last, the smallest that it can be.
 std::optional<Lock> granted_anew(const LockModel& model, Lock lock, const Op& op) {
-  const bool told = op.answer == Answer::granted;
+  const bool told = op.answer == Response::granted;
   if (model.fenced && told && op.grant.token <= lock.last_token) return std::nullopt;
   Hold& hold = lock.holds[op.session];
   hold.token_known = told;
@@ -45,7 +45,7 @@ std::optional<Lock> granted_anew(const LockModel& model, Lock lock, const Op& op
 std::vector<Lock> entered(const LockModel& model, Lock lock, const Op& op) {
   if (!may_enter(model, lock, op)) return {};
   const bool is_semaphore = model.kind == LockModel::Kind::semaphore;
-  const bool told = op.answer == Answer::granted;
+  const bool told = op.answer == Response::granted;
   const std::uint64_t deadline_ns = op.grant.deadline_ns != no_deadline_ns ? op.grant.deadline_ns : op.request.deadline_ns;
   const auto own = lock.holds.find(op.session);
   const bool again = own != lock.holds.end() && !is_semaphore;
@@ -78,16 +78,16 @@ std::vector<Lock> upgraded(const LockModel& model, Lock lock, const Op& op) {
   const auto own = lock.holds.find(op.session);
   const bool holds = own != lock.holds.end();
   const bool alone = lock.holds.size() == 1;
-  if (op.answer == Answer::lost || op.answer == Answer::not_held) return holds ? std::vector<Lock>{} : std::vector{lock};
-  if (op.answer == Answer::busy) return holds && !alone ? std::vector{lock} : std::vector<Lock>{};
+  if (op.answer == Response::lost || op.answer == Response::not_held) return holds ? std::vector<Lock>{} : std::vector{lock};
+  if (op.answer == Response::busy) return holds && !alone ? std::vector{lock} : std::vector<Lock>{};
   if (!holds || !alone) return {};
-  if (op.answer == Answer::granted && op.grant.token != 0) {
+  if (op.answer == Response::granted && op.grant.token != 0) {
     std::optional<Lock> next = granted_anew(model, lock, op);
     if (!next) return {};
     lock = *next;
   }
   lock.holds[op.session].exclusive = true;
-  if (op.answer == Answer::pending) lock.holds[op.session].token_known = false;
+  if (op.answer == Response::pending) lock.holds[op.session].token_known = false;
   if (op.grant.deadline_ns != no_deadline_ns) lock.holds[op.session].deadline_ns = op.grant.deadline_ns;
   return {lock};
 }
@@ -96,7 +96,7 @@ std::vector<Lock> released(const LockModel& model, Lock lock, const Op& op) {
   const auto own = lock.holds.find(op.session);
   const std::uint32_t asked = model.kind == LockModel::Kind::semaphore ? op.request.permits : 1;
   const bool can = own != lock.holds.end() && own->second.count >= asked;
-  if (op.answer == Answer::lost || op.answer == Answer::not_held) return can ? std::vector<Lock>{} : std::vector{lock};
+  if (op.answer == Response::lost || op.answer == Response::not_held) return can ? std::vector<Lock>{} : std::vector{lock};
   if (!can) return {};
   own->second.count = asked == 0 ? 0 : own->second.count - asked;
   if (own->second.count == 0) lock.holds.erase(own);
@@ -115,16 +115,16 @@ std::vector<Lock> broken(const Lock& lock, const Op& op) {
       perhaps.push_back(next);
     }
   }
-  if (op.answer == Answer::not_held) return exact.empty() ? std::vector{lock} : std::vector<Lock>{};
+  if (op.answer == Response::not_held) return exact.empty() ? std::vector{lock} : std::vector<Lock>{};
   return exact.empty() ? perhaps : exact;
 }
 
 }  // namespace
 
 std::vector<Lock> outcomes(const LockModel& model, const Lock& lock, const Op& op) {
-  if (op.answer == Answer::timed_out || op.answer == Answer::cancelled || op.answer == Answer::refused) return {lock};
+  if (op.answer == Response::timed_out || op.answer == Response::cancelled || op.answer == Response::refused) return {lock};
   const auto own = lock.holds.find(op.session);
-  const bool gone = op.answer == Answer::lost || op.answer == Answer::not_held;
+  const bool gone = op.answer == Response::lost || op.answer == Response::not_held;
   Lock next = lock;
   switch (op.call) {
     case Call::upgrade: return upgraded(model, lock, op);
@@ -146,7 +146,7 @@ std::vector<Lock> outcomes(const LockModel& model, const Lock& lock, const Op& o
     }
     default: break;
   }
-  if (op.answer == Answer::busy) return may_enter(model, lock, op) ? std::vector<Lock>{} : std::vector{lock};
+  if (op.answer == Response::busy) return may_enter(model, lock, op) ? std::vector<Lock>{} : std::vector{lock};
   return entered(model, lock, op);
 }
 
@@ -167,7 +167,7 @@ class Trial {
     const Op* first = nullptr;
     for (std::size_t i = 0; i < done_.size(); ++i) {
       const Op& op = story_.operations[i];
-      if (!done_[i] && op.answer != Answer::pending && (first == nullptr || op.answered_at < first->answered_at)) first = &op;
+      if (!done_[i] && op.answer != Response::pending && (first == nullptr || op.answered_at < first->answered_at)) first = &op;
     }
     return first;
   }
@@ -178,7 +178,7 @@ class Trial {
       const Op& op = story_.operations[i];
       if (done_[i] || op.called_at > before) continue;
       std::vector<Lock> nexts = outcomes(model_, lock, op);
-      if (op.answer == Answer::busy && is_excused(op)) nexts = {lock};
+      if (op.answer == Response::busy && is_excused(op)) nexts = {lock};
       done_[i] = true;
       if (std::ranges::any_of(nexts, [&](const Lock& next) { return ends_well(next); })) return true;
       done_[i] = false;
@@ -304,14 +304,14 @@ class Maker {
 
   void take_effect(Open& open) {
     Op& op = story_.operations[open.operation];
-    std::vector<Answer> answers;
-    for (int i = 1; i <= static_cast<int>(Answer::refused); ++i) {
-      const auto answer = static_cast<Answer>(i);
-      const bool gives_up = answer == Answer::timed_out || answer == Answer::cancelled || answer == Answer::refused;
+    std::vector<Response> answers;
+    for (int i = 1; i <= static_cast<int>(Response::refused); ++i) {
+      const auto answer = static_cast<Response>(i);
+      const bool gives_up = answer == Response::timed_out || answer == Response::cancelled || answer == Response::refused;
       if (fits(op.call, answer) && (!gives_up || one_in(8))) answers.push_back(answer);
     }
     std::ranges::shuffle(answers, random_);
-    for (const Answer answer : answers) {
+    for (const Response answer : answers) {
       op.answer = answer;
       op.grant = grant_for(op);
       const std::vector<Lock> nexts = outcomes(model_, lock_, op);
@@ -321,18 +321,18 @@ class Maker {
       effects_[open.operation] = {answer, op.grant};
       break;
     }
-    op.answer = Answer::pending;
+    op.answer = Response::pending;
     op.grant = {};
   }
 
   Grant grant_for(const Op& op) {
     Grant grant;
-    if (op.answer == Answer::granted) {
+    if (op.answer == Response::granted) {
       const auto own = lock_.holds.find(op.session);
       const bool again = model_.reentrant && own != lock_.holds.end() && op.call != Call::upgrade;
       grant.token = again && own->second.token_known ? own->second.token : lock_.last_token + 1 + below(2);
     }
-    const bool has_deadline = op.answer == Answer::granted || (op.call == Call::renew && op.answer == Answer::ok);
+    const bool has_deadline = op.answer == Response::granted || (op.call == Call::renew && op.answer == Response::ok);
     if (has_deadline && op.request.deadline_ns != no_deadline_ns && one_in(2)) grant.deadline_ns = op.request.deadline_ns + below(4);
     return grant;
   }
@@ -347,16 +347,16 @@ class Maker {
   }
 
   void spoil(Op& op) {
-    if (op.answer == Answer::granted && one_in(3)) {
+    if (op.answer == Response::granted && one_in(3)) {
       op.grant.token = below(lock_.last_token + 2);
       return;
     }
-    Answer other = op.answer;
+    Response other = op.answer;
     while (other == op.answer || !fits(op.call, other)) {
-      other = static_cast<Answer>(1 + below(static_cast<std::uint64_t>(Answer::refused)));
+      other = static_cast<Response>(1 + below(static_cast<std::uint64_t>(Response::refused)));
     }
     op.answer = other;
-    op.grant.token = other == Answer::granted ? lock_.last_token + 1 : 0;
+    op.grant.token = other == Response::granted ? lock_.last_token + 1 : 0;
   }
 
   void crash(SessionId session) {
@@ -377,7 +377,7 @@ class Maker {
   Lock lock_;
   Story story_;
   std::map<SessionId, Open> open_;
-  std::map<std::size_t, std::pair<Answer, Grant>> effects_;
+  std::map<std::size_t, std::pair<Response, Grant>> effects_;
 };
 
 }  // namespace

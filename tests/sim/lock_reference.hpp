@@ -39,7 +39,7 @@ struct Op {
   SessionId session;
   Call call;
   Request request;
-  Answer answer = Answer::pending;
+  Response answer = Response::pending;
   Grant grant;
   std::size_t called_at = 0;  // place among the events
   std::size_t answered_at = ~std::size_t{0};

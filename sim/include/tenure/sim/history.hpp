@@ -35,7 +35,7 @@ enum class Call : std::uint8_t {
 };
 
 // What was answered. `pending`: nothing, and nobody knows whether it took or will take effect.
-enum class Answer : std::uint8_t {
+enum class Response : std::uint8_t {
   pending,
   granted,    // acquire..., upgrade
   busy,       // try_acquire..., upgrade
@@ -48,9 +48,9 @@ enum class Answer : std::uint8_t {
 };
 
 // Whether `call` can be answered so.
-bool fits(Call call, Answer answer);
+bool fits(Call call, Response answer);
 std::string_view to_string(Call call);
-std::string_view to_string(Answer answer);
+std::string_view to_string(Response answer);
 
 constexpr std::uint64_t no_deadline_ns = ~std::uint64_t{0};
 
@@ -71,7 +71,7 @@ struct Grant {
 
 struct Operation {
   Call call;
-  Answer answer;
+  Response answer;
   std::uint8_t session;
   std::uint8_t permits;
   std::uint16_t invoked_order;    // place among all events of the history
@@ -103,7 +103,7 @@ class History {
   // The answer may come later, or never. Returns no_operation when the history takes no more.
   OperationId invoke(SessionId session, Call call, std::uint64_t now_ns, const Request& request = {});
   // no_operation is ignored, so that a full history needs no care.
-  void respond(OperationId operation, Answer answer, std::uint64_t now_ns, const Grant& grant = {});
+  void respond(OperationId operation, Response answer, std::uint64_t now_ns, const Grant& grant = {});
   // The process of `session` died. Its unanswered operations stay pending, and its hold may end at any time from now on.
   void crash(SessionId session, std::uint64_t now_ns);
 
@@ -154,7 +154,7 @@ class HistoryRecorder {
     const OperationId operation = history_.invoke(session, call, now_ns, request);
     if (session < History::sessions_max) open_[session] = operation;
   }
-  void respond(SessionId session, Answer answer, std::uint64_t now_ns, const Grant& grant = {}) {
+  void respond(SessionId session, Response answer, std::uint64_t now_ns, const Grant& grant = {}) {
     if (session >= History::sessions_max) return;
     history_.respond(open_[session], answer, now_ns, grant);
     open_[session] = History::no_operation;

@@ -4,7 +4,7 @@
 //   HistoryRecorder recorder;                                   // one for each name, reset in setup()
 //   recorder.invoke(session, Call::acquire, world.true_now());
 //   ...                                                         // the protocol under test
-//   recorder.respond(session, Answer::granted, world.true_now(), {.token = token});
+//   recorder.respond(session, Response::granted, world.true_now(), {.token = token});
 //   ...
 //   judge(world, checker, recorder.history(), {.fenced = true});  // in check(): fails the run with "linearizability"
 //
