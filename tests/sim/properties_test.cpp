@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "sim/atomic.hpp"
+#include <tenure/sim/atomic.hpp>
 #include "sim/run.hpp"
 
 namespace tenure::sim {
