@@ -364,6 +364,7 @@ class Real {
     _exit(0);
   }
 
+  real::OneProcessor one_processor_;
   pid_t test_ = getpid();
   void (*chld_before_)(int);
   LockFile file_;

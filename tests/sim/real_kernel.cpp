@@ -40,7 +40,7 @@ bool go_first(bool first) {
 // See FirstInLine.
 void give_way() {
   const sched_param none{0};
-  if (!go_first(true) || !go_first(false)) sched_setscheduler(0, SCHED_IDLE, &none);
+  if (!may_go_first()) sched_setscheduler(0, SCHED_IDLE, &none);
 }
 
 }  // namespace
@@ -163,7 +163,8 @@ void Puppet::kill() const {
 int Puppet::reap() {
   int status = 0;
   if (!is_started()) return status;
-  while (waitpid(pid_, &status, __WALL) < 0 && errno == EINTR) {
+  // A traced one may have stops to tell of first.
+  while (waitpid(pid_, &status, __WALL) != pid_ || WIFSTOPPED(status)) {
   }
   pid_ = 0;
   return status;
@@ -181,6 +182,8 @@ OneProcessor::OneProcessor() {
 }
 
 OneProcessor::~OneProcessor() { (void)syscall(SYS_sched_setaffinity, 0, sizeof before_, before_.data()); }
+
+bool may_go_first() { return go_first(true) && go_first(false); }
 
 FirstInLine::FirstInLine() : raised_(go_first(true)) {}
 

@@ -118,7 +118,8 @@ class OneProcessor {
 };
 
 // While it lives, nobody of lower rank runs on this processor: this thread is SCHED_FIFO. Where that is forbidden, puppets are
-// SCHED_IDLE instead, and times_run() tells whether one has run all the same.
+// SCHED_IDLE, which does for some microseconds, and times_run() tells whether one has run all the same.
+bool may_go_first();
 class FirstInLine {
  public:
   FirstInLine();

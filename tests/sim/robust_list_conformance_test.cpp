@@ -291,6 +291,7 @@ class Real {
     }
   }
 
+  real::OneProcessor one_processor_;
   real::Shared<Memory> memory_;
   real::Puppet owner_;
   std::array<real::Puppet, sleepers_max> sleepers_;
