@@ -176,9 +176,8 @@ class RobustMutex {
     if (task != Task::lock && error == 0) error = pthread_mutex_unlock(&memory_->mutex);
     return static_cast<std::uint32_t>(error);
   }
-  [[nodiscard]] std::uint32_t word() const { return __atomic_load_n(&memory_->mutex.__data.__lock, __ATOMIC_SEQ_CST); }
-  [[nodiscard]] std::uint64_t address() const { return reinterpret_cast<std::uintptr_t>(&memory_->mutex.__data.__lock); }
-  [[nodiscard]] long wake_one() const { return real::wake(*reinterpret_cast<real::Word*>(&memory_->mutex.__data.__lock), 1); }
+  [[nodiscard]] const real::Word& word() const { return *reinterpret_cast<const real::Word*>(&memory_->mutex.__data.__lock); }
+  [[nodiscard]] std::uint64_t address() const { return reinterpret_cast<std::uintptr_t>(&word()); }
 
  private:
   struct Memory {
@@ -222,7 +221,7 @@ class Stage {
     const auto passed = [](const real::Puppet& puppet) {
       return puppet.is_started() && has_answered(puppet.line()) && puppet.line().answer.load() == 0;
     };
-    return {.word = mutex_.word(), .b_passed = passed(b()), .d_passed = passed(d())};
+    return {.word = mutex_.word().load(), .b_passed = passed(b()), .d_passed = passed(d())};
   }
 
   // D sleeps on the free mutex whoever comes and goes. One wake-up, which nobody owed it any more, and it is well.
@@ -232,7 +231,7 @@ class Stage {
     EXPECT_EQ(a().ask(order_of(Task::pass)), 0U);
     EXPECT_EQ(settled(), lost);
     EXPECT_TRUE(sleeps(d()));
-    EXPECT_EQ(mutex_.wake_one(), 1);
+    EXPECT_EQ(real::wake(mutex_.word(), 1), 1U);
     EXPECT_TRUE(real::await([this] { return has_answered(d().line()); }));
     EXPECT_TRUE(settled().d_passed);
   }
@@ -294,7 +293,7 @@ bool play_with_tracer(Variant variant) {
   tracer.until_it_enters(stage.mutex().address());
   EXPECT_TRUE(real::await([&] { return stage.sleeps(stage.b()); }));
   stage.put_to_sleep(stage.d());
-  EXPECT_EQ(stage.mutex().word(), static_cast<std::uint32_t>(stage.a().pid()) | futex_waiters);
+  EXPECT_EQ(stage.mutex().word().load(), static_cast<std::uint32_t>(stage.a().pid()) | futex_waiters);
 
   EXPECT_EQ(stage.a().ask(order_of(Task::unlock)), 0U);
   EXPECT_EQ(tracer.result_of_call(), 0) << "B was not the one that was woken";
@@ -302,7 +301,7 @@ bool play_with_tracer(Variant variant) {
   if (variant.barges) {
     EXPECT_EQ(stage.c().ask(order_of(Task::lock)), 0U);
   }
-  EXPECT_EQ(stage.mutex().word(), variant.barges ? static_cast<std::uint32_t>(stage.c().pid()) : 0U);
+  EXPECT_EQ(stage.mutex().word().load(), variant.barges ? static_cast<std::uint32_t>(stage.c().pid()) : 0U);
   if (variant.kills) {
     stage.b().end();
   } else {
@@ -333,7 +332,7 @@ bool play_on_one_processor(Variant variant) {
   EXPECT_EQ(mutex.perform(Task::lock), 0U);
   stage.put_to_sleep(stage.b());
   stage.put_to_sleep(stage.d());
-  EXPECT_EQ(mutex.word(), own | futex_waiters);
+  EXPECT_EQ(mutex.word().load(), own | futex_waiters);
 
   const std::optional<std::uint64_t> before = real::times_run(stage.b().pid());
   std::optional<std::uint64_t> after;
@@ -351,7 +350,7 @@ bool play_on_one_processor(Variant variant) {
   }
   const bool undisturbed = before && before == after;
   if (undisturbed && variant.barges) {
-    EXPECT_EQ(mutex.word(), variant.kills ? own : own | futex_waiters);
+    EXPECT_EQ(mutex.word().load(), variant.kills ? own : own | futex_waiters);
   }
   if (variant.barges) mutex.perform(Task::unlock);
   if (!undisturbed) return false;
