@@ -258,9 +258,11 @@ void World::robust_pending(std::uint32_t* word) {
 void World::run_kernel(ProcessId id) {
   Process& process = processes_[id];
   if (!config_.bell_before_drain && kernel_drains(process)) return;
-  if (kernel_unqueues(process)) return;
+  const bool walks_first = config_.bell_before_unqueue && !process.death.walked && tape_->choose(2, Kind::next) != 0;
+  if (!walks_first && kernel_unqueues(process)) return;
   if (!process.death.walked && kernel_walks(id)) return;
   process.death.walked = true;
+  if (kernel_unqueues(process)) return;
   if (kernel_drains(process)) return;
   kernel_frees(id);
 }

@@ -31,7 +31,8 @@ inline void settle() { World::active()->futex_wait({}, settle_ns); }
 // A simulated run whose one unkillable thread does all that a case says.
 class Conducted {
  public:
-  Conducted() {
+  explicit Conducted(bool bell_before_unqueue = false) {
+    script_.settings.bell_before_unqueue = bell_before_unqueue;
     script_.settings.wake_any_order = false;
     script_.settings.horizon_steps = 1;
     script_.settings.steps_max = 1'000'000;
