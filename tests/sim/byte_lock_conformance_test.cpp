@@ -10,115 +10,25 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "ipc/descriptor.hpp"
 #include "sim/atomic.hpp"
+#include "tests/sim/byte_lock_case.hpp"
 #include "tests/sim/conformance.hpp"
 #include "tests/sim/real_kernel.hpp"
 
-namespace tenure::sim::conformance {
+namespace tenure::sim::conformance::byte_locks {
 namespace {
 
-constexpr std::uint32_t processes_max = 5;
-constexpr std::uint32_t bytes_max = 3;
-// Before the last look of everybody who lives. Each action and each process is a thread of the world, and so is the conductor.
-constexpr std::uint32_t actions_max = World::threads_max - 2 * processes_max - 1;
-
-struct Action {
-  enum class What : std::uint8_t { claim, free, probe, fork, send, close, kill, exit };
-  What what;
-  std::uint32_t process;
-  std::uint32_t target = 0;  // a byte, or the process that is born or sent to
-};
-
-struct Case {
-  std::uint32_t first = 0;  // so many processes are there from the start
-  std::vector<Action> actions;
-};
-
-// What each claim said, and each probe: a bit set of the bytes that are held.
-using Outcome = std::vector<std::uint32_t>;
-
-class Maker {
- public:
-  explicit Maker(Random& random) : random_(random) {}
-
-  Case make() {
-    made_.first = born_ = 1 + below(3);
-    for (std::uint32_t i = 0; i < born_; ++i) living_.push_back(i);
-    const std::uint32_t length = 5 + below(actions_max - 4);
-    for (std::uint32_t i = 0; i < length; ++i) add();
-    for (const std::uint32_t process : living_) made_.actions.push_back({Action::What::probe, process});
-    return made_;
-  }
-
- private:
-  std::uint32_t below(std::uint32_t n) { return random_.below(n); }
-
-  void add() {
-    using enum Action::What;
-    const std::uint32_t process = living_[below(static_cast<std::uint32_t>(living_.size()))];
-    const std::uint32_t other = living_[below(static_cast<std::uint32_t>(living_.size()))];
-    constexpr std::array<Action::What, 16> often{claim, claim, claim, claim, claim, claim, free, free,
-                                                 probe, fork,  fork,  fork,  send,  close, kill, exit};
-    const Action::What what = often[below(often.size())];
-    switch (what) {
-      case claim:
-      case free: made_.actions.push_back({what, process, below(bytes_max)}); break;
-      case probe: made_.actions.push_back({what, process}); break;
-      case fork:
-        if (born_ == processes_max) break;
-        made_.actions.push_back({what, process, born_});
-        living_.push_back(born_++);
-        break;
-      case send:
-        if (other != process) made_.actions.push_back({what, process, other});
-        break;
-      case close: made_.actions.push_back({what, process}); break;
-      case kill:
-      case exit:
-        if (living_.size() == 1) break;
-        made_.actions.push_back({what, process});
-        std::erase(living_, process);
-    }
-  }
-
-  Random& random_;
-  Case made_;
-  std::vector<std::uint32_t> living_;
-  std::uint32_t born_ = 0;
-};
-
-std::string text_of(const Case& c) {
-  std::ostringstream text;
-  text << c.first << " processes";
-  for (const Action& action : c.actions) {
-    constexpr std::array<const char*, 8> names{"claims", "frees", "probes", "forks", "sends to", "closes", "is killed", "exits"};
-    text << "\n  " << action.process << ' ' << names[static_cast<std::size_t>(action.what)] << ' ' << action.target;
-  }
-  return text.str();
-}
-
-std::string text_of(const Outcome& outcome) {
-  std::string text;
-  for (const std::uint32_t answer : outcome) text += std::to_string(answer) + ' ';
-  return text;
-}
-
-bool answers(Action::What what) { return what == Action::What::claim || what == Action::What::probe; }
-
 // --- On the simulated kernel
-// ---------------------------------------------------------------------------------------------------------------
+// --------------------------------------------------------------------------------------------------------------
 
 class Simulated {
  public:
@@ -189,7 +99,7 @@ class Simulated {
 };
 
 // --- On the real kernel
-// --------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------------------------
 
 // A file that no name leads to any more; each open() of /proc/self/fd/N makes a description of its own.
 class LockFile {
@@ -386,7 +296,7 @@ TEST(Conformance, ByteLocksAreHeldOnTheSimulatedKernelAsOnTheRealOne) {
   std::uint32_t played = 0;
   std::array<std::uint32_t, 8> actions{};
   for (; played < byte_lock_cases && !testing::Test::HasFailure(); ++played) {
-    const Case c = Maker(random).make();
+    const Case c = make_case(random);
     const Outcome world = kernel.play(c);
     for (std::uint64_t i = 1; i <= 3; ++i) {
       const Outcome model = simulated.play(c, i);
@@ -400,4 +310,4 @@ TEST(Conformance, ByteLocksAreHeldOnTheSimulatedKernelAsOnTheRealOne) {
 }
 
 }  // namespace
-}  // namespace tenure::sim::conformance
+}  // namespace tenure::sim::conformance::byte_locks

@@ -22,7 +22,7 @@ namespace {
 enum class First : std::uint32_t { owner, sibling };
 
 // --- On the simulated kernel
-// ---------------------------------------------------------------------------------------------------------------
+// --------------------------------------------------------------------------------------------------------------
 
 // Whether the one outside was woken, in each order of the deaths that the model has.
 std::set<bool> outcomes_in_model(bool bell_before_unqueue) {
@@ -60,7 +60,7 @@ std::set<bool> outcomes_in_model(bool bell_before_unqueue) {
 }
 
 // --- On the real kernel
-// --------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------------------------
 
 struct Memory {
   std::uint64_t node;  // the link; the word lies behind it

@@ -6,161 +6,25 @@
 // time-out came at another place than the script's, is no case: it is played again. Where real-time priority is forbidden, each burst is of
 // one action.
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <memory>
 #include <optional>
-#include <sstream>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "sim/atomic.hpp"
 #include "tests/sim/conformance.hpp"
+#include "tests/sim/futex_case.hpp"
 #include "tests/sim/real_kernel.hpp"
 
-namespace tenure::sim::conformance {
+namespace tenure::sim::conformance::futexes {
 namespace {
 
-constexpr std::uint32_t words_max = 3;
-constexpr std::uint32_t sleepers_max = 4;
-constexpr std::uint32_t all = ~std::uint32_t{0};
-
-struct Watched {
-  std::uint32_t word;
-  std::uint32_t expected;
-};
-
-struct Action {
-  enum class What : std::uint8_t { start, store, wake, kill, time_out };
-  What what;
-  std::uint32_t target;        // a sleeper, or a word
-  std::uint32_t number = 0;    // the value, or how many to wake
-  bool settles = true;         // ends the burst
-  std::uint32_t deadline = 0;  // start: which time-out ends this sleep, from 1; 0: none
-};
-
-struct Case {
-  std::array<std::uint32_t, words_max> initial{};
-  std::array<std::vector<Watched>, sleepers_max> sleepers;
-  std::vector<Action> actions;
-};
-
-enum class End : std::uint8_t { not_started, asleep, woken, changed, timed_out, killed };
-
-struct Outcome {
-  std::array<End, sleepers_max> ends{};
-  std::array<std::uint32_t, sleepers_max> seen_after{};  // so many actions it was first seen to be over
-  std::vector<std::uint32_t> wakes;                      // what each wake returned
-  bool operator==(const Outcome&) const = default;
-};
-
-bool is_over(End end) { return end != End::not_started && end != End::asleep; }
-
-// --- Cases -----------------------------------------------------------------------------------------------------------------------------
-
-class Maker {
- public:
-  Maker(Random& random, bool bursts) : random_(random), bursts_(bursts) {}
-
-  Case make() {
-    count_ = 1 + below(sleepers_max);
-    time_outs_left_ = below(4) == 0 ? 2 : 0;
-    for (std::uint32_t& value : values_) value = below(3);
-    made_.initial = values_;
-    const std::uint32_t length = count_ + 2 + below(8);
-    for (std::uint32_t i = 0; i < length; ++i) add();
-    made_.actions.back().settles = true;
-    return made_;
-  }
-
- private:
-  std::uint32_t below(std::uint32_t n) { return random_.below(n); }
-
-  void add() {
-    const bool can_start = started_ < count_;
-    if (can_start && (started_ == 0 || below(2) == 0)) return add_start();
-    const bool settles = below(5) < 3 || !bursts_;
-    const std::uint32_t sleeper = below(started_);
-    switch (below(10)) {
-      case 0: {
-        const std::uint32_t word = below(words_max);
-        values_[word] = below(3);
-        made_.actions.push_back({Action::What::store, word, values_[word], settles});
-        break;
-      }
-      case 1: made_.actions.push_back({Action::What::kill, sleeper, 0, settles}); break;
-      case 2:
-      case 3:
-        if (Action& start = made_.actions[starts_[sleeper]]; time_outs_left_ != 0 && start.deadline == 0) {
-          start.deadline = ++time_outs_;
-          --time_outs_left_;
-          made_.actions.push_back({Action::What::time_out, sleeper, 0, settles});
-          break;
-        }
-        [[fallthrough]];
-      default: {
-        constexpr std::array<std::uint32_t, 8> counts{1, 1, 1, 2, 2, 3, all, 0};
-        made_.actions.push_back({Action::What::wake, below(words_max), counts[below(counts.size())], settles});
-      }
-    }
-  }
-
-  // A sleeper must run to fall asleep, so a start is a burst of its own.
-  void add_start() {
-    if (!made_.actions.empty()) made_.actions.back().settles = true;
-    const std::uint32_t watches = below(2) == 0 ? 1 : 1 + below(words_max);
-    for (std::uint32_t i = 0; i < watches; ++i) {
-      const std::uint32_t word = below(words_max);
-      made_.sleepers[started_].push_back({word, values_[word] + (below(12) == 0 ? 1 : 0)});
-    }
-    starts_[started_] = made_.actions.size();
-    made_.actions.push_back({Action::What::start, started_++});
-  }
-
-  Random& random_;
-  bool bursts_;
-  Case made_;
-  std::array<std::uint32_t, words_max> values_{};
-  std::array<std::size_t, sleepers_max> starts_{};
-  std::uint32_t count_ = 0;
-  std::uint32_t started_ = 0;
-  std::uint32_t time_outs_ = 0;
-  std::uint32_t time_outs_left_ = 0;
-};
-
-std::string text_of(const Case& c) {
-  std::ostringstream text;
-  text << "words";
-  for (const std::uint32_t value : c.initial) text << ' ' << value;
-  for (const Action& action : c.actions) {
-    constexpr std::array<const char*, 5> names{"start", "store", "wake", "kill", "time_out"};
-    text << "\n  " << names[static_cast<std::size_t>(action.what)] << ' ' << action.target << ' '
-         << static_cast<std::int32_t>(action.number);
-    if (action.what == Action::What::start) {
-      for (const Watched& watched : c.sleepers[action.target]) text << " word " << watched.word << " == " << watched.expected;
-    }
-    if (action.deadline != 0) text << " until time-out " << action.deadline;
-    if (!action.settles) text << " ...";
-  }
-  return text.str();
-}
-
-std::string text_of(const Outcome& outcome) {
-  std::ostringstream text;
-  constexpr std::array<const char*, 6> names{"not started", "asleep", "woken", "changed", "timed out", "killed"};
-  for (std::size_t i = 0; i < outcome.ends.size(); ++i) {
-    text << names[static_cast<std::size_t>(outcome.ends[i])] << " after " << outcome.seen_after[i] << ", ";
-  }
-  text << "wakes returned";
-  for (const std::uint32_t woken : outcome.wakes) text << ' ' << woken;
-  return text.str();
-}
-
 // --- On the simulated kernel
-// ---------------------------------------------------------------------------------------------------------------
+// --------------------------------------------------------------------------------------------------------------
 
 class Simulated {
  public:
@@ -237,7 +101,7 @@ class Simulated {
 };
 
 // --- On the real kernel
-// --------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------------------------
 
 constexpr std::uint32_t order_to_sleep = 1;
 
@@ -415,7 +279,7 @@ TEST(Conformance, FutexScriptsEndOnTheSimulatedKernelAsOnTheRealOne) {
   std::array<std::uint32_t, 6> ends{};
   std::uint32_t bursts = 0;
   for (; played < futex_cases && !testing::Test::HasFailure(); ++played) {
-    const Case c = Maker(random, real::may_go_first()).make();
+    const Case c = make_case(random, real::may_go_first());
     const Outcome model = simulated.play_in_turns(c);
     const std::optional<Outcome> world = kernel.play(c);
     ASSERT_TRUE(world.has_value()) << "case " << played << " could not be played undisturbed: " << text_of(c);
@@ -432,4 +296,4 @@ TEST(Conformance, FutexScriptsEndOnTheSimulatedKernelAsOnTheRealOne) {
 }
 
 }  // namespace
-}  // namespace tenure::sim::conformance
+}  // namespace tenure::sim::conformance::futexes

@@ -1,11 +1,4 @@
-// The lost wake-up of robust process-shared mutexes (row 51 of the catalogue): found by the simulator from a seed, and had on the real
-// kernel from glibc's mutex.
-//
-//   1  A holds the mutex; B and D sleep on it.
-//   2  A unlocks: the word becomes 0, and B is woken. B does not run yet.
-//   3  C takes the mutex by the fast path: the word has no WAITERS bit.
-//   4  B is killed before it has run. The word has an owner, so the kernel wakes nobody in its place.
-//   5  C unlocks, sees no WAITERS bit and wakes nobody. D sleeps for ever on a free mutex.
+// The lost wake-up of lost_wake.hpp on the real kernel, from glibc's robust process-shared mutex.
 //
 // B is kept from running in two ways: by a tracer, which stops it on its way out of the system call, before its next instruction; and by a
 // thread of real-time priority on its only processor, which is A and C in one.
@@ -17,146 +10,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <optional>
-#include <ostream>
-#include <span>
-#include <sstream>
 #include <string>
-#include <type_traits>
 
-#include "sim/protocols/catalogue.hpp"
-#include "sim/protocols/robust_mutex.hpp"
-#include "tests/sim/conformance.hpp"
+#include "sim/world.hpp"
+#include "tests/sim/lost_wake.hpp"
 #include "tests/sim/real_kernel.hpp"
 
-namespace tenure::sim::conformance {
+namespace tenure::sim::conformance::lost_wake {
 namespace {
-
-// What happens between steps 2 and 5. Only both together lose the wake-up.
-struct Variant {
-  bool barges = true;
-  bool kills = true;
-};
-constexpr Variant schedule{};
-constexpr std::array<Variant, 3> controls{{{.barges = false, .kills = true}, {.barges = true, .kills = false}, {false, false}}};
-
-// After step 5, when nobody has anything to do any more.
-struct Outcome {
-  std::uint32_t word = 0;
-  bool b_passed = false;  // had the mutex and gave it back
-  bool d_passed = false;
-  bool operator==(const Outcome&) const = default;
-};
-constexpr Outcome lost{.word = 0, .b_passed = false, .d_passed = false};
-constexpr Outcome well_after(Variant variant) { return {.word = 0, .b_passed = !variant.kills, .d_passed = true}; }
-
-std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
-  return out << "word " << outcome.word << ", B " << (outcome.b_passed ? "passed" : "did not pass") << ", D "
-             << (outcome.d_passed ? "passed" : "sleeps");
-}
-
-// --- On the simulated kernel
-// ---------------------------------------------------------------------------------------------------------------
-
-class Simulated {
- public:
-  Outcome play(Variant variant, protocols::Flaw flaw) {
-    const Verdict verdict = host_.in_turns([&](World& world) { conduct(world, variant, flaw); });
-    EXPECT_FALSE(verdict.failed) << verdict.property << ": " << verdict.detail;
-    return outcome_;
-  }
-
- private:
-  void conduct(World& world, Variant variant, protocols::Flaw flaw) {
-    outcome_ = {};
-    mutex_.reset(flaw);
-    mutex_.lock();
-    const ProcessId b = world.spawn_process();
-    world.spawn(b, [this] { pass(outcome_.b_passed); });
-    settle();
-    world.spawn(world.spawn_process(), [this] { pass(outcome_.d_passed); });
-    settle();
-    mutex_.unlock();
-    if (variant.barges) mutex_.lock();
-    if (variant.kills) world.send_kill(b);
-    settle();
-    if (variant.barges) mutex_.unlock();
-    settle();
-    outcome_.word = mutex_.word().ghost() & ~futex_waiters;  // the sound one leaves the bit
-    const Outcome at_end = outcome_;
-    world.futex_wake(mutex_.word().address(), 1);
-    settle();
-    outcome_ = at_end;
-  }
-  void pass(bool& passed) {
-    mutex_.lock();
-    mutex_.unlock();
-    passed = true;
-  }
-
-  Conducted host_;
-  protocols::RobustMutex mutex_;
-  Outcome outcome_;
-};
-
-bool is_the_schedule(std::span<const TraceLine> trace) {
-  const auto is_wake = [](const TraceLine& line) { return line.op == Op::wake && line.second == 1; };
-  const auto kill = std::ranges::find(trace, Op::kill, &TraceLine::op);
-  if (kill == trace.end()) return false;
-  const auto wake = std::find_if(std::make_reverse_iterator(kill), std::make_reverse_iterator(trace.begin()), is_wake).base();  // behind it
-  if (wake == trace.begin()) return false;
-  const void* const mutex = std::prev(wake)->word;
-  const auto of_victim = [&](const TraceLine& line) { return line.process == kill->first; };
-  const auto last_own = std::find_if(std::make_reverse_iterator(wake), std::make_reverse_iterator(trace.begin()), of_victim);
-  const bool victim_slept = last_own.base() != trace.begin() && last_own->op == Op::sleep && last_own->word == mutex;
-  const auto barges = [&](const TraceLine& line) {
-    return line.op == Op::cas && line.word == mutex && line.first == 0 && (line.second & futex_waiters) == 0;
-  };
-  const auto helps = [](const TraceLine& line) {
-    return line.op == Op::resume || line.op == Op::kernel_wake || line.op == Op::kernel_mark;
-  };
-  return victim_slept && std::any_of(wake, kill, barges) && std::none_of(wake, trace.end(), helps);
-}
-
-TEST(LostWake, IsFoundBySeed) {
-  const auto scenario = protocols::find_bug("woken-waiter-killed")->scenario(protocols::Variant::broken);
-  Runner runner(*scenario);
-  constexpr std::uint64_t seeds_max = 30'000;
-  std::uint64_t failures = 0;
-  for (std::uint64_t from = 1; from <= seeds_max;) {
-    const Report report = runner.explore({.runs_max = seeds_max, .first_seed = from});
-    ASSERT_TRUE(report.failed()) << "not found";
-    const Failure& failure = report.failures.front();
-    EXPECT_EQ(failure.property, "lost_wake");
-    ++failures;
-    from = failure.seed + 1;
-    std::ostringstream unread;
-    runner.print(unread, failure);  // leaves the trace of a replay
-    if (!is_the_schedule(runner.world().trace())) continue;
-    EXPECT_EQ(runner.run_seed(failure.seed).hash, failure.hash);
-    std::printf("lost wake-up: seed %llu, failing run number %llu\n", static_cast<unsigned long long>(failure.seed),
-                static_cast<unsigned long long>(failures));
-    return;
-  }
-  ADD_FAILURE() << "no failing run was the schedule";
-}
-
-TEST(LostWake, TakesBothTheBargerAndTheKillInTheModel) {
-  Simulated simulated;
-  EXPECT_EQ(simulated.play(schedule, protocols::Flaw::forgets_waiters_on_unlock), lost);
-  for (const Variant variant : controls) {
-    EXPECT_EQ(simulated.play(variant, protocols::Flaw::forgets_waiters_on_unlock), well_after(variant));
-  }
-  EXPECT_EQ(simulated.play(schedule, protocols::Flaw::none), well_after(schedule));
-}
-
-// --- On the real kernel
-// --------------------------------------------------------------------------------------------------------------------
 
 enum class Task : std::uint32_t { lock, unlock, pass };
 
@@ -385,4 +251,4 @@ TEST(LostWake, HappensToGlibcsMutexOnABusyProcessor) {
 }
 
 }  // namespace
-}  // namespace tenure::sim::conformance
+}  // namespace tenure::sim::conformance::lost_wake
