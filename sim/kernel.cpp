@@ -290,7 +290,8 @@ bool World::kernel_unqueues(Process& process) {
 }
 
 // One entry, or one wake-up, of the walk. False when there was nothing left. The bells belong to a thread of the library that bears the
-// process's number.
+// process's number. Linux walks a list when its thread ends; here, where no scenario ends a thread that has words on it while the process
+// lives, that is when the process ends.
 bool World::kernel_walks(ProcessId id) {
   Process& process = processes_[id];
   Death& death = process.death;

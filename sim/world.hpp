@@ -163,8 +163,8 @@ class World {
   // `body()` runs as a thread of the process. It is copied into the world and never destroyed.
   template <class Body>
   ThreadId spawn(ProcessId process, Body body);
-  // A child of the running process, which inherits its tag and all descriptors of bytes: what is claimed through one later, too, stays locked
-  // as long as somebody has it. One step.
+  // A child of the running process, which inherits its tag and every descriptor of bytes that it has: what is claimed through one, later
+  // too, stays locked as long as somebody has it. One step.
   ProcessId spawn_child(bool killable = true);
   // In setup(): what a process has done before the run begins, without the steps it takes.
   void preset_byte(ProcessId process, std::uint32_t slot);
