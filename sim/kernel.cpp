@@ -332,13 +332,22 @@ void World::end_exec() {
 void World::run_kernel(ProcessId id) {
   Process& process = processes_[id];
   if (!config_.bell_before_drain && kernel_drains(process)) return;
-  const bool walks_first = config_.bell_before_unqueue && !process.death.walked && choose(2, Kind::scenario) != 0;
+  const bool any_order = config_.bell_before_unqueue && !process.death.walked && somebody_queued(process);
+  const bool walks_first = any_order && choose(2, Kind::death_order) != 0;
   if (!walks_first && kernel_unqueues(process)) return;
   if (!process.death.walked && kernel_walks(id)) return;
   process.death.walked = true;
   if (kernel_unqueues(process)) return;
   if (kernel_drains(process)) return;
   kernel_frees(id);
+}
+
+bool World::somebody_queued(const Process& process) const {
+  std::uint32_t queued = 0;
+  for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
+    queued |= threads_[static_cast<std::uint32_t>(std::countr_zero(rest))].queued;
+  }
+  return queued != 0;
 }
 
 bool World::kernel_drains(Process& process) {

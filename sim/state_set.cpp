@@ -64,7 +64,8 @@ std::uint64_t World::state_hash() {
              std::uint64_t{process.bell_count} << 40);
     hash.add(process.tag);
     const Death& death = process.death;
-    hash.add(death.thread | std::uint64_t{death.entry} << 16 | std::uint64_t{death.walked} << 32 | std::uint64_t{death.wake != nullptr} << 33);
+    hash.add(death.thread | std::uint64_t{death.entry} << 16 | std::uint64_t{death.walked} << 32 |
+             std::uint64_t{death.wake != nullptr} << 33);
   }
   hash.add_bytes(byte_owners_.data(), bytes_used_);
   hash.add(token_mark_);

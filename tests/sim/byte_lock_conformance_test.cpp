@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
-#include "ipc/descriptor.hpp"
 #include <tenure/sim/atomic.hpp>
+#include "ipc/descriptor.hpp"
 #include "tests/sim/byte_lock_case.hpp"
 #include "tests/sim/conformance.hpp"
 #include "tests/sim/real_kernel.hpp"
