@@ -78,15 +78,7 @@ Report Runner::explore(const Budget& budget) {
   Report report;
   const std::uint64_t started_ns = wall_ns();
   for (std::uint64_t index = budget.first_index; !spent(report, budget, started_ns); index += budget.index_step) {
-    RunId id = portfolio(index, config_);
-    if (budget.engine) {
-      id = *budget.engine;
-      id.seed = index + 1;
-      if (id.engine == Engine::sweep) {
-        id.seed = index / config_.horizon_steps + 1;
-        id.at = static_cast<std::uint32_t>(index % config_.horizon_steps) + 1;
-      }
-    }
+    const RunId id = sim::run_at(index, config_, budget.engine);
     judge(report, run(id), id, tape_, config_);
   }
   finish(report, started_ns);

@@ -59,7 +59,7 @@ void World::reset(const Config& config, Tape& tape, bool tracing) {
   actor_steps_.fill(0);
   thread_count_ = process_count_ = paused_count_ = 0;
   host_count_ = server_count_ = message_count_ = partition_count_ = 0;
-  messages_sent_ = 0;
+  messages_sent_ = heap_bytes_ = 0;
   message_due_ns_ = never_ns;
   spurious_left_ = config.spurious_wakes_max;
   message_faults_left_ = config.message_faults_max;

@@ -51,6 +51,8 @@ struct Config {
   std::uint32_t steps_max = 20'000;    // a run that takes more is a livelock
   std::uint32_t turn_steps_max = 512;  // one actor's longest turn while others are ready, so that a spinning loop is not for ever
 
+  std::uint64_t heap_bytes_max = 256 << 20;  // that the threads of a run may allocate in all
+
   std::uint64_t planted = 0;  // mistakes that the code under test makes on purpose, one bit each; see World::planted()
 };
 

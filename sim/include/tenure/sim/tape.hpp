@@ -90,6 +90,8 @@ std::optional<RunId> run_id_from(std::string_view text);
 // The default mixture: the run that stands at place `index` (from 0) of an endless list. No engine dominates; lists of seeds to detection
 // show each of them far ahead on some bugs. Sweeps go up to the configuration's horizon, and are left out where nobody may be killed.
 RunId portfolio(std::uint64_t index, const Config& config);
+// The run at a place of the list of one engine, or of the mixture.
+RunId run_at(std::uint64_t index, const Config& config, const std::optional<RunId>& engine);
 
 // Where somebody stands when a question is asked: an actor, and how many steps it has taken. Names a place in a run independently of what
 // others did before.

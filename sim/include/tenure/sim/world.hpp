@@ -204,6 +204,14 @@ class World {
   // From a signal's handler, on another stack: the running thread did what no process survives. Doesn't return when there is one.
   void crash(const char* property, const char* detail);
   bool in_thread() const { return active_ == this && running_ != nobody; }
+  // Changes with every step of every run.
+  std::uint64_t progress() const { return hash_ + steps_; }
+  // The running thread allocates. Beyond Config::heap_bytes_max in one run, freed or not, that fails the run with "memory".
+  void charge_heap(std::size_t bytes) {
+    if (running_ == nobody) return;
+    heap_bytes_ += bytes;
+    if (heap_bytes_ > config_.heap_bytes_max) crash("memory", "the run allocates without end");
+  }
 
   // --- For scenarios: setup and threads -------------------------------------------------------------------------------------------
   // The first host is there. Its clocks are true time, up to the drift that the configuration allows and the tape chooses.
@@ -628,6 +636,7 @@ class World {
   std::uint32_t cue_times_ = 0;  // how often the first cue has happened
   Verdict verdict_;
   const char* crash_detail_ = nullptr;
+  std::uint64_t heap_bytes_ = 0;
   Fiber main_;
   std::array<Thread, threads_max> threads_{};
   std::array<Process, processes_max> processes_{};
