@@ -271,7 +271,7 @@ std::vector<Bug> consensus_record_bugs() {
        .property = "exclusion",
        .source = "delta-rs#153",
        .summary = "the holder counts its lease from the answer, the others from the write",
-       .config = {.message_faults_max = 3, .pause_steps_max = 100},
+       .config = {.message_faults_max = 5, .pause_steps_max = 100},
        .make = make<TimerFromReply>},
       {.id = "wait-counted-from-request",
        .rows = "35",

@@ -42,7 +42,7 @@ class SplitBrain : public LeaseProtocol {
   }
 
  private:
-  static constexpr std::size_t members = 3;
+  static constexpr std::size_t members = 2;
 
   void work(std::uint64_t client) {
     for (std::uint64_t attempt = 0; attempt < 3; ++attempt) {
