@@ -41,6 +41,7 @@ struct Config {
   // The kernel and the file system.
   bool bells_forbidden = false;      // arm_bell fails: no robust list for our words
   bool bell_before_drain = false;    // the bell may ring while another thread of the victim still has stores in its buffer
+  bool bell_before_unqueue = false;  // the bell's wake-up may be spent on another thread of the victim, which is dead and still queued
   bool token_mark_fails = false;     // no durable place for the mark
   bool wake_any_order = true;        // else waiters of a word wake in the order in which they went to sleep
   std::uint64_t byte_linger_ns = 0;  // a forked child may hold the dead process's bytes for this long more (never_ns: for ever)

@@ -222,7 +222,8 @@ class World {
     spawn(this_process(), body);
     end_exec();
   }
-  // A child of the running process, which inherits the bytes that this one holds or has inherited, and its tag. One step.
+  // A child of the running process, which inherits its tag and every descriptor of bytes that it has: what is claimed through one, later
+  // too, stays locked as long as somebody has it. One step.
   ProcessId spawn_child(bool killable = true);
   // In setup(): what a process has done before the run begins, without the steps it takes.
   void preset_byte(ProcessId process, std::uint32_t slot);
@@ -409,7 +410,7 @@ class World {
     ProcessId process;
     std::uint32_t tid;
     State state;
-    bool queued;  // on the futex queues of its watches
+    std::uint32_t queued;  // bit set: the watches on whose futex queues it is
     bool timed_out;
     std::uint64_t queued_at;  // order of going to sleep
     std::uint64_t deadline_ns;
@@ -444,7 +445,7 @@ class World {
     bool paused;
     bool holds_bytes;
     std::uint64_t tag;
-    std::uint32_t inherited;  // the process whose bytes it has inherited, + 1
+    std::uint32_t inherited;  // bit set: the processes whose descriptor it has beside its own
     std::uint64_t paused_until_ns;
     std::uint64_t lingers_until_ns;
     std::array<std::uint32_t*, bells_max> bells;
