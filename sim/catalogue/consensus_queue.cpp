@@ -118,7 +118,7 @@ class RandomWaitKey : public QueueProtocol {
   }
 
  private:
-  static constexpr std::uint64_t bound_ns = 5 * ttl_ns;
+  static constexpr std::uint64_t bound_ns = 3 * ttl_ns;
 
   void work() {
     const std::uint32_t session = open_session();

@@ -23,7 +23,7 @@ class WaiterProtocol : public ConsensusProtocol {
   }
 
  private:
-  static constexpr std::uint64_t bound_ns = 4 * ttl_ns;
+  static constexpr std::uint64_t bound_ns = 3 * ttl_ns;
 
   void wait() {
     nap(ms);
