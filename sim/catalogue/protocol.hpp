@@ -67,5 +67,6 @@ std::vector<Bug> consensus_record_bugs();
 std::vector<Bug> data_grid_bugs();
 std::vector<Bug> postgres_bugs();
 std::vector<Bug> object_store_bugs();
+std::vector<Bug> table_rule_bugs();
 
 }  // namespace tenure::sim::protocols
