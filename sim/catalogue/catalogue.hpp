@@ -2,19 +2,23 @@
 // and must fail the property that the row names; its sound twin differs in nothing but the remedy, and must fail none.
 //
 // The protocols retell published algorithms on the simulator's own atomics and kernel, one memory access or system call a step, so that a
-// kill can land in each gap. `rows` are numbers of the project's list of public lock bugs ("lock-bugs"); S1 to S4, U are the failing
-// schedules of the lease table's shared mode.
+// kill can land in each gap. Those of rows 1 to 32 lock at a simulated store elsewhere. `rows` are numbers of the project's list of public
+// lock bugs ("lock-bugs"); S1 to S4, U are the failing schedules of the lease table's shared mode; F1 is a defect that was found by
+// reading.
 //
 // Properties, and what they mean for a user:
 //   exclusion   X  two believe that they hold
+//   fencing     F  a resource takes a write of a stale holder
+//   token       F  the numbers of grants do not grow
 //   lost_wake   L  all sleep, and what somebody sleeps for is there
 //   hang        L  all sleep for ever
 //   livelock    L  somebody runs for ever
 //   liveness    L  somebody waits longer than the bound
+//   fairness    S  others overtake a waiter again and again
 //   recovery    R  a death left the lock, or what it guards, broken, and nobody is told
 //   lifetime    R  memory is touched after its owner was free to reuse it
 //
-// Every row of 43 to 59 and 72 is here. Some cannot be had as they happened, and stand in their nearest form:
+// Every row of 1 to 23, 32, 43 to 59 and 72 is here. Some cannot be had as they happened, and stand in their nearest form:
 //   missing-release-barrier    needs weaker memory than x86's: the store stands behind the release in program order, as arm64 may do it
 //   suspend-stops-loss-clock   no simulated host can be suspended: its one process sleeps, and its clock leaves that time out
 //   forked-child-*             no stack can be copied: the child is a new process that starts with what the parent held

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <tenure/sim/atomic.hpp>
-#include "sim/catalogue/catalogue.hpp"
 #include <tenure/sim/process.hpp>
+#include "sim/catalogue/catalogue.hpp"
 
 namespace tenure::sim::protocols {
 
@@ -61,5 +61,13 @@ std::vector<Bug> plain_mutex_bugs();
 std::vector<Bug> condition_bugs();
 std::vector<Bug> shared_mode_bugs();
 std::vector<Bug> clock_bugs();
+std::vector<Bug> remote_ttl_bugs();
+std::vector<Bug> remote_handle_bugs();
+std::vector<Bug> remote_replica_bugs();
+std::vector<Bug> remote_fencing_bugs();
+std::vector<Bug> remote_queue_bugs();
+std::vector<Bug> remote_watchdog_bugs();
+std::vector<Bug> remote_two_level_bugs();
+std::vector<Bug> remote_mode_bugs();
 
 }  // namespace tenure::sim::protocols
