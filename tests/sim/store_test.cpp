@@ -72,7 +72,7 @@ TEST_F(Store, DeletesAndExtendsForTheOwnerOnly) {
 }
 
 TEST_F(Store, AKeyEndsWithItsTimeToLiveAndNotBefore) {
-  explore([](StoreClient store) {
+  explore([this](StoreClient store) {
     const std::uint64_t asked_ns = boottime_ns();
     EXPECT_EQ(store.set_nx(key, 1, 20 * ms), Outcome::done);
     while (store.get(key).outcome == Outcome::done) nap(ms);
@@ -82,6 +82,14 @@ TEST_F(Store, AKeyEndsWithItsTimeToLiveAndNotBefore) {
     EXPECT_EQ(store.set_nx(key, 2), Outcome::done);
     nap(1000 * ms);
     EXPECT_EQ(store.get(key).value, 2u);
+    store.expire(key, 10 * ms);
+    EXPECT_EQ(store.incr(key).value, 3u);
+    EXPECT_TRUE(store_.has(here(), key));
+    EXPECT_EQ(store_.value(here(), key), 3u);
+    nap(20 * ms);
+    EXPECT_FALSE(store_.has(here(), key));
+    EXPECT_EQ(store_.value(here(), key), 0u);
+    EXPECT_EQ(store.incr(key).value, 1u);
   });
 }
 
@@ -140,10 +148,28 @@ TEST_F(Store, TellsSubscribersOfDeletionsAndOfWhatIsPublished) {
     store.publish(key, 7);
     EXPECT_TRUE(here().receive(notice));
     EXPECT_EQ(notice.value, 7u);
+    store.set(key, 1);
+    store.expire(key, 0);
+    EXPECT_TRUE(here().receive(notice));
     store.set(key, 1, ms);
     nap(5 * ms);
     EXPECT_FALSE(here().receive(notice, 5 * ms));
   });
+}
+
+TEST_F(Store, ARestartEndsSubscriptions) {
+  for (const std::uint32_t restarts : {0u, 1u}) {
+    script_.settings.restarts_max = restarts;
+    int untold = 0;
+    explore([&](StoreClient store) {
+      StoreNotice notice{};
+      store.subscribe(key);
+      nap(ms);
+      store.publish(key, 1);
+      untold += here().receive(notice, 10 * ms) ? 0 : 1;
+    });
+    EXPECT_EQ(untold != 0, restarts != 0);
+  }
 }
 
 TEST_F(Store, AFailOverTakesBackWhatTheReplicaHasNotGot) {
