@@ -88,7 +88,7 @@ std::vector<Bug> remote_fencing_bugs() {
        .property = "fencing",
        .source = "Kleppmann 2016, redisson#4684",
        .summary = "SET NX PX and a checked release: a holder stops before its write, and writes late",
-       .config = {.pauses_max = 1},
+       .config = {.pauses_max = 1, .message_faults_max = 1},
        .make = make<OwnerCheckPause>},
       {.id = "fencing-token-restarts",
        .rows = "F1",
