@@ -42,7 +42,7 @@ void World::land_faults() {
     if (land(fault)) ++verdict_.faults;
   }
   if (!asked_always) fault_step_ = tape_->next_fault_step(steps_);
-  if ((ready_ & bit(here)) == 0) schedule();
+  if ((ready_ & bit(here)) == 0 && states_ == nullptr) schedule();
 }
 
 // False: it met nobody.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define TENURE_FIBERS_UNDER_ASAN 1
@@ -117,10 +118,17 @@ void Fiber::restart(void (*entry)(void*), void* argument) {
   if (stack_ == nullptr) stack_ = map_stack();
   Sanitizer::restarts(*this);
   const std::size_t color = reinterpret_cast<std::uintptr_t>(this) / sizeof(Fiber) % colors;
-  std::byte* const top = stack_ + guard_bytes + stack_bytes - color * color_bytes;
+  top_ = stack_ + guard_bytes + stack_bytes - color * color_bytes;
   entry_ = entry;
   argument_ = argument;
-  context_ = boost::context::detail::make_fcontext(top, static_cast<std::size_t>(top - stack_) - guard_bytes, &Arrival::enter);
+  context_ = boost::context::detail::make_fcontext(top_, static_cast<std::size_t>(top_ - stack_) - guard_bytes, &Arrival::enter);
+}
+
+std::span<const std::byte> Fiber::saved() const { return {static_cast<const std::byte*>(context_), top_}; }
+
+void Fiber::wipe() {
+  constexpr std::size_t used_bytes = 8 * 1024;
+  if (top_ != nullptr) std::memset(top_ - used_bytes, 0, used_bytes);
 }
 
 void Fiber::switch_over(Fiber& from, Fiber& to) {

@@ -38,7 +38,8 @@ Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t time
     ready_ &= ~bit(running_);
   }
   schedule();
-  if (steps_ >= fault_step_) land_faults();
+  ++actor_steps_[running_];
+  if (faults_due()) land_faults();
   const bool woken = !thread.queued;
   thread.queued = false;
   const Wakeup result = woken || !thread.timed_out ? Wakeup::woken : Wakeup::timed_out;

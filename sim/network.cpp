@@ -36,7 +36,8 @@ void World::sleep_until(std::uint64_t deadline_ns) {
   alarm_ns_ = std::min(alarm_ns_, deadline_ns);
   ready_ &= ~bit(running_);
   schedule();
-  if (steps_ >= fault_step_) land_faults();
+  ++actor_steps_[running_];
+  if (faults_due()) land_faults();
 }
 
 Answer World::call_bytes(ServerId server, const MessageBytes& request, std::uint64_t timeout_ns) {

@@ -12,6 +12,7 @@ namespace tenure::sim {
 // Returns when the caller's thread is the one to go on; to the main stack, when the run is over. Work of the kernel and of store buffers
 // has no stack of its own and is done here.
 void World::schedule() {
+  if (states_ != nullptr && running_ != nobody) return return_to_main();
   for (;;) {
     if (over_) {
       if (running_ == nobody) return;
@@ -27,8 +28,13 @@ void World::schedule() {
     if (over_ || ready_ == 0) continue;
     if (actor == nobody) actor = pick();
     if (actor < threads_max) {
-      if (actor != running_) continue_thread(actor);
-      return;
+      if (states_ == nullptr) {
+        if (actor != running_) continue_thread(actor);
+        return;
+      }
+      if (fault_step_ == 0 && actor_steps_[actor] != 0 && meets_fault(actor)) continue;
+      continue_thread(actor);
+      continue;
     }
     now_ns_ += config_.step_ns;
     ++actor_steps_[actor];
@@ -67,6 +73,22 @@ std::uint32_t World::pick() {
 void World::stand() {
   const std::uint32_t actor = running_ != nobody ? running_ : 63;
   tape_->stand_at({actor, actor == 63 ? steps_ : actor_steps_[actor]});
+}
+
+// The search over states looks at threads from outside: what a running one knows is in its registers. Continues when it is this thread's
+// turn again.
+void World::return_to_main() {
+  const std::uint32_t self = std::exchange(running_, nobody);
+  threads_[self].exceptions = *static_cast<std::array<std::uint64_t, 2>*>(exceptions_);
+  Fiber::switch_over(threads_[self].fiber, main_);
+}
+
+// A fault of the search lands before the thread goes on, not on its stack: what it left there would make equal states differ.
+bool World::meets_fault(std::uint32_t thread) {
+  running_ = thread;
+  land_faults();
+  running_ = nobody;
+  return (ready_ & bit(thread)) == 0;
 }
 
 // Ends a run that has come to a state whose future the search knows. Decisions that are given lead to states that are all known.
@@ -117,10 +139,10 @@ void World::follow_cue(std::uint32_t& actor) {
 // What the C++ runtime keeps of exceptions belongs to a thread, and follows its fiber.
 void World::continue_thread(std::uint32_t thread) {
   Fiber& from = running_ == nobody ? main_ : threads_[running_].fiber;
-  auto* const kept = reinterpret_cast<std::array<std::uint64_t, 2>*>(exceptions_);
+  auto* const kept = static_cast<std::array<std::uint64_t, 2>*>(exceptions_);
   if (running_ != nobody) {
     threads_[running_].exceptions = *kept;
-    if (tracing_) ++verdict_.switches;
+    ++verdict_.switches;
   }
   *kept = threads_[thread].exceptions;
   running_ = thread;
@@ -128,7 +150,7 @@ void World::continue_thread(std::uint32_t thread) {
 }
 
 void World::leave() {
-  *reinterpret_cast<std::array<std::uint64_t, 2>*>(exceptions_) = {};
+  *static_cast<std::array<std::uint64_t, 2>*>(exceptions_) = {};
   Fiber::switch_over(threads_[running_].fiber, main_);
   std::abort();
 }

@@ -6,9 +6,22 @@
 
 namespace tenure::sim {
 
+// Four words at a time, each in a lane of its own: most of the search's time is spent here.
 void StateHash::add_bytes(const void* data, std::size_t bytes) {
+  constexpr std::size_t lanes = 4;
+  constexpr std::uint64_t odd[lanes] = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93};
   const auto* at = static_cast<const std::byte*>(data);
-  for (; bytes != 0;) {
+  std::uint64_t lane[lanes] = {0, 1, 2, 3};
+  for (; bytes >= sizeof(lane); bytes -= sizeof(lane), at += sizeof(lane)) {
+    std::uint64_t words[lanes];
+    std::memcpy(words, at, sizeof(words));
+    for (std::size_t i = 0; i < lanes; ++i) {
+      lane[i] = (lane[i] ^ words[i]) * odd[i];
+      lane[i] ^= lane[i] >> 31;
+    }
+  }
+  for (const std::uint64_t value : lane) add(value);
+  while (bytes != 0) {
     std::uint64_t word = 0;
     const std::size_t part = bytes < sizeof(word) ? bytes : sizeof(word);
     std::memcpy(&word, at, part);
@@ -18,7 +31,7 @@ void StateHash::add_bytes(const void* data, std::size_t bytes) {
   }
 }
 
-// Times are left out: with step_ns = 0 they change by ticks alone, and what a thread has read of them is in its history.
+// Times are left out: with step_ns = 0 they change by ticks alone, and what a thread has read of them it knows.
 std::uint64_t World::state_hash() {
   StateHash hash;
   scenario_->add_state(hash);
@@ -31,7 +44,9 @@ std::uint64_t World::state_hash() {
     const bool sleeps = thread.state == State::asleep;
     hash.add(static_cast<std::uint64_t>(thread.state) | std::uint64_t{thread.queued} << 2 | std::uint64_t{thread.timed_out && sleeps} << 3);
     if (thread.state == State::done && !thread.queued) continue;
-    hash.add(thread.history);
+    const std::span<const std::byte> known = thread.fiber.saved();
+    hash.add(known.size());
+    hash.add_bytes(known.data(), known.size());
     hash.add(thread.stores.count);
     for (std::uint32_t i = 0; i < thread.stores.count; ++i) hash.add(thread.stores.entries[(thread.stores.first + i) % stores_max].bits);
     hash.add(thread.robust.count | std::uint64_t{thread.robust.pending != nullptr} << 8);

@@ -84,9 +84,9 @@ void Tape::reset(Source source) {
   keyed_ = noting_ || source == Source::plan;
   diverged_ = false;
   position_ = prefix_ = 0;
-  absent_ = 0;
-  asked_at_ = {~std::uint32_t{0}, 0};
-  if (keyed_) deviations_.clear();
+  if (!keyed_) return;
+  deviations_.clear();
+  for (Asked& asked : asked_) asked = {0, {}};
 }
 
 void Tape::start(const RunId& id, const Config& config) {
@@ -120,7 +120,7 @@ void Tape::start_replay(std::vector<Decision> decisions) {
 void Tape::start_plan(const Plan& plan) {
   reset(Source::plan);
   plan_ = plan.deviations;
-  absent_ = plan.absent;
+  postponed_ = plan.postponed;
   std::stable_sort(plan_.begin(), plan_.end(), [](const Deviation& a, const Deviation& b) { return before(a.place, b.place); });
 }
 
@@ -221,6 +221,7 @@ std::uint32_t Tape::choose_actor(std::uint64_t ready, std::uint32_t last, bool g
   };
   if (n == 1) return actor_at(0);
   std::uint32_t choice = 0;
+  bool deviates = source_ != Source::plan;
   if (source_ == Source::random) {
     if (engine_ == Engine::pct) {
       choice = index_of(by_priority(ready, last, goes_on));
@@ -229,13 +230,19 @@ std::uint32_t Tape::choose_actor(std::uint64_t ready, std::uint32_t last, bool g
     }
   } else if (source_ == Source::plan) {
     const Deviation* const found = planned(kind);
-    if (found != nullptr && found->value < 64 && (ready & bit(found->value)) != 0) choice = index_of(found->value);
+    const std::uint64_t willing = others & ~postponed_;
+    if (found != nullptr && found->value < 64 && (ready & bit(found->value)) != 0) {
+      choice = index_of(found->value);
+      deviates = true;
+    } else if (willing != 0 && (!goes_on || (bit(last) & postponed_) != 0)) {
+      choice = index_of(static_cast<std::uint32_t>(std::countr_zero(willing)));
+    }
   } else {
     choice = look_up(n, kind);
   }
   record({choice, n, kind});
   const std::uint32_t actor = actor_at(choice);
-  if (keyed_) note(kind, choice == 0 ? ~std::uint32_t{0} : actor);
+  if (keyed_) note(kind, deviates && (choice != 0 || source_ == Source::plan) ? actor : ~std::uint32_t{0});
   return actor;
 }
 
@@ -300,13 +307,14 @@ Fault Tape::choose_fault(std::uint32_t enabled) {
 // --- Places ---------------------------------------------------------------------------------------------------------------------------
 
 void Tape::stand_at(const Place& place) {
-  if (!(place == asked_at_)) asked_.fill(0);
-  place_ = asked_at_ = place;
+  place_ = place;
+  Asked& asked = asked_[place.actor];
+  if (asked.step != place.step) asked = {place.step, {}};
 }
 
 const Deviation* Tape::planned(Kind kind) const {
   const Kind wanted = merged(kind);
-  const std::uint8_t ordinal = asked_[static_cast<std::size_t>(wanted)];
+  const std::uint8_t ordinal = asked_[place_.actor].questions[static_cast<std::size_t>(wanted)];
   auto at = std::lower_bound(plan_.begin(), plan_.end(), place_, [](const Deviation& d, const Place& p) { return before(d.place, p); });
   for (; at != plan_.end() && at->place == place_; ++at) {
     if (at->kind == wanted && at->ordinal == ordinal) return &*at;
@@ -317,7 +325,7 @@ const Deviation* Tape::planned(Kind kind) const {
 // Of an actor the quiet value is ~0. All others are quiet at 0.
 void Tape::note(Kind kind, std::uint32_t value) {
   const Kind wanted = merged(kind);
-  std::uint8_t& asked = asked_[static_cast<std::size_t>(wanted)];
+  std::uint8_t& asked = asked_[place_.actor].questions[static_cast<std::size_t>(wanted)];
   const std::uint32_t quiet = wanted == Kind::next ? ~std::uint32_t{0} : 0;
   if (noting_ && value != quiet) deviations_.push_back({place_, wanted, asked, value});
   if (asked != 255) ++asked;

@@ -26,9 +26,6 @@ Verdict World::run(Scenario& scenario, const Config& config, Tape& tape, bool tr
   scenario_ = &scenario;
   add_host();
   scenario.setup(*this);
-  for (ProcessId id = 0; id < process_count_; ++id) {
-    if (absent(id)) leave_out(id);
-  }
   attentive_ = tape.keyed() || !script_.empty() || states_ != nullptr;
   plan_faults();
   active_ = this;
@@ -47,9 +44,8 @@ void World::reset(const Config& config, Tape& tape, bool tracing) {
   config_ = config;
   planted_mistakes = config.planted;
   tape_ = &tape;
-  absent_ = tape.absent();
   tracing_ = tracing;
-  observed_ = tracing || states_ != nullptr;
+  observed_ = tracing;
   script_ = {};
   cue_times_ = 0;
   ready_ = 0;
@@ -86,17 +82,6 @@ void World::reset(const Config& config, Tape& tape, bool tracing) {
   word_names_.clear();
   process_names_.clear();
   server_names_.clear();
-}
-
-// Its threads have never been there.
-void World::leave_out(ProcessId id) {
-  Process& process = processes_[id];
-  process.alive = false;
-  process.bell_count = 0;
-  for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
-    threads_[static_cast<std::uint32_t>(std::countr_zero(rest))].state = State::done;
-  }
-  ready_ &= ~process.threads;
 }
 
 std::uint32_t World::free_tid() const {
@@ -149,7 +134,6 @@ ThreadId World::add_thread(ProcessId process) {
   thread.stores.first = thread.stores.count = 0;
   thread.robust.count = 0;
   thread.robust.pending = nullptr;
-  thread.history = 0;
   thread.awaits_reply = thread.receives = false;
   thread.call = thread.inbox_count = 0;
   thread.exceptions = {};
@@ -161,6 +145,7 @@ ThreadId World::add_thread(ProcessId process) {
 // What the creator stored before is seen by the new thread: a system call lies between.
 void World::start_thread(ThreadId thread) {
   if (active_ == this) barrier();
+  if (states_ != nullptr) threads_[thread].fiber.wipe();
   threads_[thread].fiber.restart(&World::thread_entry, &threads_[thread]);
   ready_ |= bit(thread);
 }
@@ -196,6 +181,12 @@ void World::finish_thread() {
   if (last) process_ends(process);
   schedule();
   refuse("a finished thread went on");
+}
+
+std::uint32_t World::processes_in_use() const {
+  std::uint64_t used = 0;
+  for (std::uint32_t i = 0; i < thread_count_; ++i) used |= actor_steps_[i] != 0 ? bit(threads_[i].process) : 0;
+  return static_cast<std::uint32_t>(std::popcount(used));
 }
 
 std::uint32_t World::threads_alive() const {
@@ -279,14 +270,6 @@ std::string World::server_name(ServerId server) const {
 void World::observe(Op op, const void* word, std::uint64_t first, std::uint64_t second, const char* text) {
   const std::uint32_t process = running_ == nobody ? nobody : this_process();
   if (tracing_) trace_.push_back({steps_, process, running_, op, word, first, second, text, now_ns_});
-  if (states_ != nullptr && running_ != nobody && !has_no_thread(op)) {
-    StateHash history;
-    history.add(threads_[running_].history);
-    history.add(static_cast<std::uint64_t>(op));
-    history.add(first);
-    history.add(second);
-    threads_[running_].history = history.value();
-  }
   if (script_.empty()) return;
   const Cue& cue = script_.front();
   const bool happens = cue.what == Cue::What::until && cue.actor == running_ && cue.op == op && (cue.word == nullptr || cue.word == word);

@@ -95,6 +95,11 @@ Contention two_plain_succeeded() {
   shape.successors = 1;
   return shape;
 }
+Contention two_plain_twice() {
+  Contention shape = two_plain_succeeded();
+  shape.operations = 2;
+  return shape;
+}
 Contention three_plain() {
   Contention shape = two_plain();
   shape.processes = 3;
@@ -164,6 +169,7 @@ constexpr Entry entries[] = {
     {"two-plain", two_plain, nullptr},
     {"two-plain-tso", two_plain_tso, nullptr},
     {"two-plain-succeeded", two_plain_succeeded, nullptr},
+    {"two-plain-twice", two_plain_twice, nullptr},
     {"three-plain", three_plain, nullptr},
     {"names", nullptr, names},
     {"names-tso", nullptr, names_tso},

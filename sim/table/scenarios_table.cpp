@@ -277,6 +277,25 @@ void ContentionScenario::sleep(World&, std::uint64_t ns) {
   platform_.wait({&watch, 1}, ns);
 }
 
+void ContentionScenario::add_state(StateHash& hash) const {
+  model_.add_state(hash);
+  for (const Session& session : session_) {
+    hash.add(std::uint64_t{session.slot} << 32 | session.threads_left);
+    hash.add(session.generation << 32 | session.second_thread);
+  }
+  for (std::uint32_t i = 0; i < shape_.leases; ++i) {
+    name_[i].oracle.add_state(hash);
+    hash.add(name_[i].broken_up_to << 1 | (name_[i].holder_died ? 1 : 0));
+  }
+  for (const Wish& wish : wish_) {
+    if (wish.lease == core::no_index) continue;
+    hash.add(std::uint64_t{wish.process} << 32 | wish.lease);
+    for (const std::uint64_t key : wish.ahead) hash.add(key);
+  }
+  hash.add(std::uint64_t{successors_left_} << 32 | successors_due_);
+  hash.add(kills_);
+}
+
 // --- Callbacks ------------------------------------------------------------------------------------------------------------------------
 
 void ContentionScenario::on_death(World& world, ProcessId process) {

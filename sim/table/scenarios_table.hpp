@@ -62,6 +62,7 @@ class ContentionScenario final : public Scenario {
   void check(World& world) override;
   void on_idle(World& world) override;
   void on_death(World& world, ProcessId process) override;
+  void add_state(StateHash& hash) const override;
 
  private:
   static constexpr std::uint32_t leases_max = 4;

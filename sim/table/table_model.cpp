@@ -77,17 +77,24 @@ TableModel::TableModel(std::uint32_t sessions)
   std::memcpy(memory_.get(), pristine_.data(), geometry_.size_bytes);
 }
 
+// function(offset, bytes) for all that a run can touch.
+template <class Function>
+void TableModel::for_each_part(Function function) const {
+  function(0, sizeof(core::Segment<SimPlatform>::Header));
+  function(geometry_.group_offset, 64);
+  function(geometry_.slot_offset, std::uint64_t{geometry_.sessions} * 256);
+  function(geometry_.hold_offset, std::uint64_t{geometry_.holds} * 32);
+  function(geometry_.wait_key_offset, std::uint64_t{geometry_.waits} * 8);
+  function(geometry_.wait_cell_offset, std::uint64_t{geometry_.waits} * 16);
+  function(geometry_.entry_offset, entries * sizeof(core::Segment<SimPlatform>::Entry));
+}
+
+void TableModel::add_state(StateHash& hash) const {
+  for_each_part([&](std::uint64_t from, std::uint64_t bytes) { hash.add_bytes(memory_.get() + from, bytes); });
+}
+
 void TableModel::reset(World& world, std::uint64_t token_floor) {
-  const auto restore = [this](std::uint64_t from, std::uint64_t bytes) {
-    std::memcpy(memory_.get() + from, pristine_.data() + from, bytes);
-  };
-  restore(0, sizeof(core::Segment<SimPlatform>::Header));
-  restore(geometry_.group_offset, 64);
-  restore(geometry_.slot_offset, std::uint64_t{geometry_.sessions} * 256);
-  restore(geometry_.hold_offset, std::uint64_t{geometry_.holds} * 32);
-  restore(geometry_.wait_key_offset, std::uint64_t{geometry_.waits} * 8);
-  restore(geometry_.wait_cell_offset, std::uint64_t{geometry_.waits} * 16);
-  restore(geometry_.entry_offset, entries * sizeof(core::Segment<SimPlatform>::Entry));
+  for_each_part([this](std::uint64_t from, std::uint64_t bytes) { std::memcpy(memory_.get() + from, pristine_.data() + from, bytes); });
   if (token_floor != identity_.token_floor) {
     identity_.token_floor = token_floor;
     table_ = Table(platform_, memory_.get(), identity_);

@@ -43,6 +43,9 @@ class TableModel {
   void keep_only(std::uint32_t first, std::uint32_t count);
   void preset_session(World& world, ProcessId process, std::uint32_t slot);
 
+  // All of the segment that a run can touch.
+  void add_state(StateHash& hash) const;
+
   Table& table() { return table_; }
   Leases& leases() { return leases_; }
   Sessions& sessions() { return sessions_; }
@@ -67,6 +70,8 @@ class TableModel {
   void judge_remains(World& world, std::span<const Known> known, std::uint64_t realtime_ms = Config().realtime_start_ms);
 
  private:
+  template <class Function>
+  void for_each_part(Function function) const;
   void name_words(World& world);
   const char* fault_of_slots();
   const char* fault_of_words();

@@ -57,7 +57,7 @@ Outcome compile(const std::string& compiler, const std::string& source) {
   const std::string root = TENURE_SOURCE_DIR;
   const Scratch file(".cpp", source);
   return run(compiler + " -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I" + root + "/core/include -I" +
-             root + "/ipc/include " + file.path());
+             root + "/ipc/include -I" + root + "/sim/include " + file.path());
 }
 
 class Compiler : public testing::TestWithParam<const char*> {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 namespace tenure::sim {
 
@@ -18,6 +19,12 @@ class Fiber {
   // The next switch to this fiber calls entry(argument) on its own stack; what ran there before is forgotten. `entry` must not return.
   // REQUIRES: the caller does not stand on this fiber's stack.
   void restart(void (*entry)(void*), void* argument);
+
+  // What lies on the stack of a fiber that does not run, its registers included: all that it knows. The places of things are the same in
+  // every run of one process.
+  std::span<const std::byte> saved() const;
+  // Zeroes what the runs before may have left, so that equal states look equal. REQUIRES: the fiber is about to be restarted.
+  void wipe();
 
   // Stops `from`, which must be the running fiber, and continues `to`. Returns when somebody switches back to `from`.
   static void switch_over(Fiber& from, Fiber& to);
@@ -36,6 +43,7 @@ class Fiber {
   };
 
   void* context_ = nullptr;
+  std::byte* top_ = nullptr;
   std::byte* stack_ = nullptr;  // mapped on first use, kept for the fiber's lifetime; the thread that runs the world needs none
   void (*entry_)(void*) = nullptr;
   void* argument_ = nullptr;

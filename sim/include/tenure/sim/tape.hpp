@@ -107,10 +107,10 @@ struct Deviation {
 };
 
 // A run as a list of deviations from the quiet one. Unlike a tape it stays meaningful when an entry is taken out, which is what the shrinker
-// needs. `absent` has the bit of every process that takes no step at all.
+// needs. The actors of `postponed`, one bit each, go on only where a deviation says so or no other one can.
 struct Plan {
   std::vector<Deviation> deviations;
-  std::uint64_t absent = 0;
+  std::uint64_t postponed = 0;
 };
 
 // The faults that a random run has planned.
@@ -176,7 +176,6 @@ class Tape {
   // Notes the deviations of the next run. They are complete when the run is over.
   void note_deviations(bool on) { noting_ = keyed_ = on; }
   const std::vector<Deviation>& deviations() const { return deviations_; }
-  std::uint64_t absent() const { return absent_; }
 
   std::vector<Decision> decisions() const;
   std::size_t position() const { return position_; }
@@ -222,10 +221,14 @@ class Tape {
 
   // Plans
   std::vector<Deviation> plan_;  // sorted by place
-  std::uint64_t absent_ = 0;
+  std::uint64_t postponed_ = 0;
   Place place_;
-  Place asked_at_;
-  std::array<std::uint8_t, static_cast<std::size_t>(Kind::count_)> asked_{};  // at asked_at_, of each kind
+  // What has been asked of each actor where it stands: it may leave and come back to the same place.
+  struct Asked {
+    std::uint32_t step;
+    std::array<std::uint8_t, static_cast<std::size_t>(Kind::count_)> questions;
+  };
+  std::array<Asked, 64> asked_{};
   std::vector<Deviation> deviations_;
 
   std::span<const std::uint8_t> bytes_;

@@ -175,7 +175,7 @@ struct Verdict {
   std::uint32_t kills = 0;
   std::uint32_t pauses = 0;
   std::uint32_t faults = 0;    // of all kinds, kills and pauses among them
-  std::uint32_t switches = 0;  // counted in traced runs: times that another thread went on than the last one
+  std::uint32_t switches = 0;  // times that another thread went on than the last one
   bool cut = false;            // the search over states has been here before
 };
 
@@ -249,6 +249,8 @@ class World {
   std::uint32_t boots(HostId host) const { return hosts_[host].boots; }
   std::uint64_t planted() const { return config_.planted; }
   ProcessId processes() const { return process_count_; }  // of this run so far, dead ones included
+  std::uint32_t processes_in_use() const;                 // those that have taken a step
+  std::uint64_t threads_of(ProcessId process) const { return processes_[process].threads; }  // one bit each
   bool alive(ProcessId process) const { return processes_[process].alive; }
   // Dead, and the kernel has done all its work on it.
   bool gone(ProcessId process) const { return !processes_[process].alive && (ready_ & bit(first_death + process)) == 0; }
@@ -275,8 +277,6 @@ class World {
   std::uint32_t choose(std::uint32_t n) { return choose(n, Kind::scenario); }
   // How many processes or operations this run has: from 1 to `most`.
   std::uint32_t size(std::uint32_t most) { return choose(most, Kind::size) + 1; }
-  // In setup(): takes no part in a run whose plan leaves it out; it counts as one that ended at once.
-  bool absent(ProcessId process) const { return process < 64 && (absent_ >> process & 1) != 0; }
   // The liveness property: a thread that waits is served within the bound, counted from the last fault if that came later.
   void begin_wait() {
     threads_[running_].wait_began_ns = now_ns_;
@@ -286,8 +286,6 @@ class World {
   // Whether any fault has stopped somebody who has not yet gone on.
   bool faults_last() const { return paused_count_ != 0; }
   std::uint64_t last_fault_ns() const { return last_fault_ns_; }
-  // In the search over states: what the running thread knows is `value` and nothing else. To be said where two pasts lead to one future.
-  void forget(std::uint64_t value) { threads_[running_].history = value; }
   std::span<const TraceLine> trace() const { return trace_; }
   // The names of lanes in traces, and of words. They cost nothing unless this run is traced.
   void name_process(ProcessId process, std::string_view name);
@@ -315,7 +313,7 @@ class World {
       time_passes();
     if (ready_ != bit(running_) || attentive_) [[likely]]
       schedule();
-    if (steps_ >= fault_step_) [[unlikely]]
+    if (faults_due()) [[unlikely]]
       land_faults();
   }
   void record(Op op, const void* word, std::uint64_t first, std::uint64_t second = 0, const char* text = nullptr) {
@@ -418,7 +416,6 @@ class World {
     std::span<const FutexWatch> watches;
     StoreBuffer stores;
     RobustList robust;
-    std::uint64_t history;  // all that it has seen, for the search over states
     Answer answer;
     bool awaits_reply;
     bool receives;
@@ -494,7 +491,6 @@ class World {
   static std::uint64_t bit(std::uint32_t actor) { return std::uint64_t{1} << actor; }
 
   void reset(const Config& config, Tape& tape, bool tracing);
-  void leave_out(ProcessId process);
   ThreadId add_thread(ProcessId process);
   void start_thread(ThreadId thread);
   static void thread_entry(void* thread);
@@ -518,7 +514,10 @@ class World {
     return tape_->choose(n, kind);
   }
   void stand();
+  bool faults_due() const { return steps_ >= fault_step_ && states_ == nullptr; }
   bool seen_before();
+  bool meets_fault(std::uint32_t thread);
+  void return_to_main();
 
   // faults.cpp
   void plan_faults();
@@ -616,7 +615,6 @@ class World {
   std::array<std::uint32_t, static_cast<std::size_t>(Fault::count_)> faults_left_{};
   std::uint32_t spurious_left_ = 0;
   std::uint32_t message_faults_left_ = 0;
-  std::uint64_t absent_ = 0;
   StateSet* states_ = nullptr;
   std::uint64_t last_fault_ns_ = 0;
   std::uint64_t sleeps_ = 0;

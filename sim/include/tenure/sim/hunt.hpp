@@ -1,0 +1,41 @@
+// Hunts for failures with several worker processes, each of which may crash, hang or run out of memory by the code under test: that is a
+// finding, and the hunt goes on.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tenure/sim/main.hpp>
+#include <tenure/sim/runner.hpp>
+
+namespace tenure::sim {
+
+struct HuntOptions {
+  double seconds_max = 60;
+  std::uint64_t runs_max = ~std::uint64_t{0};
+  std::uint32_t jobs = 0;                  // worker processes; 0: one a processor
+  std::uint64_t first_index = 0;           // of the list of runs
+  std::optional<RunId> engine = {};        // this engine alone
+  bool stop_at_first = true;               // else: until the budget is spent, the first run of every property
+  std::uint64_t heap_bytes_max = 256 << 20;  // that one run may allocate in all
+  double silent_seconds_max = 2;           // of processor time without a step: the run is stuck
+};
+
+struct HuntProgress {
+  double seconds = 0;
+  std::uint64_t runs = 0;
+  std::uint64_t steps = 0;
+  std::size_t failures = 0;
+};
+
+// Failures of one property in the order of their index, `sometimes` summed up. `progress` is called about once a second.
+Report hunt(const Target& target, const HuntOptions& options, const std::function<void(const HuntProgress&)>& progress = {});
+
+// Runs one tape in a process of its own: what it does to that process is the verdict. Of crashes the property is "crash", of runs without a
+// step "stuck", of too much memory "memory".
+Verdict run_isolated(const Target& target, const Config& config, const std::vector<Decision>& tape, const HuntOptions& options = {});
+
+}  // namespace tenure::sim
