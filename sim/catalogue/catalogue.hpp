@@ -3,8 +3,8 @@
 //
 // The protocols retell published algorithms on the simulator's own atomics and kernel, one memory access or system call a step, so that a
 // kill can land in each gap. Those of rows 1 to 32 lock at a simulated store elsewhere. `rows` are numbers of the project's list of public
-// lock bugs ("lock-bugs"); S1 to S4, U are the failing schedules of the lease table's shared mode; F1 is a defect that was found by
-// reading.
+// lock bugs ("lock-bugs"); S1 to S4, U are the failing schedules of the lease table's shared mode; F1 and F2 are about the numbers
+// of grants, and were found by reading.
 //
 // Properties, and what they mean for a user:
 //   exclusion   X  two believe that they hold

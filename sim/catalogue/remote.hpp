@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include <tenure/sim/process.hpp>
+#include <tenure/sim/properties.hpp>
 #include <tenure/sim/store.hpp>
 #include "sim/catalogue/protocol.hpp"
 
@@ -109,37 +110,44 @@ class RemoteLock : public Protocol {
   std::uint64_t tokens_ = 0;
 };
 
-// What a lock guards, elsewhere too. Its writes carry the number of the writer's grant. Judges that none is taken after one of a later
-// grant.
+// What a lock guards, elsewhere too. Judges that it takes no write of a stale holder, whatever the numbers say.
 struct GuardedWrite {
-  std::uint64_t token;
+  std::uint64_t number;
+  Fencing::GrantNumber grant;  // a ghost
 };
 struct WriteTaken {
   bool taken;
 };
 class GuardedResource : public ServerOf<GuardedWrite, WriteTaken> {
  public:
-  ServerId open(World& in, bool checks_token) {
-    checks_token_ = checks_token;
-    newest_ = 0;
-    const ServerId id = in.add_server(*this);
-    in.name_server(id, "resource");
-    return id;
+  void open(World& in, bool checks_numbers) {
+    checks_numbers_ = checks_numbers;
+    guard_.reset();
+    fencing_.reset();
+    id_ = in.add_server(*this);
+    in.name_server(id_, "resource");
+  }
+  // The running thread has just seen that it holds: the grant takes effect.
+  Fencing::GrantNumber granted() { return fencing_.granted(); }
+  // Two writes, the second only before the deadline.
+  void write(std::uint64_t number, Fencing::GrantNumber grant, std::uint64_t deadline_ns, std::uint64_t timeout_ns) const {
+    WriteTaken taken{};
+    world().call(id_, GuardedWrite{number, grant}, taken, timeout_ns);
+    if (boottime_ns() < deadline_ns) world().call(id_, GuardedWrite{number, grant}, taken, timeout_ns);
   }
   WriteTaken answer(World& in, ThreadId, const GuardedWrite& write) override {
-    if (write.token >= newest_) {
-      newest_ = write.token;
-      return {true};
-    }
-    in.sometimes("stale write");
-    if (checks_token_) return {false};
-    in.fail("fencing", "the resource takes a write of a stale holder");
+    const bool accepted = guard_.accepts(write.number);
+    if (!accepted) in.sometimes("stale write");
+    if (!accepted && checks_numbers_) return {false};
+    fencing_.wrote(in, write.grant);
     return {true};
   }
 
  private:
-  bool checks_token_ = false;
-  std::uint64_t newest_ = 0;
+  bool checks_numbers_ = false;
+  FencedResource guard_;
+  Fencing fencing_;
+  ServerId id_ = 0;
 };
 
 }  // namespace tenure::sim::protocols

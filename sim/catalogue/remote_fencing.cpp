@@ -12,7 +12,7 @@ class OwnerCheckPause : public RemoteLock {
   void setup(World& in) override {
     open(in);
     timeout_ns_ = 5 * ms;
-    resource_id_ = resource_.open(in, !broken());
+    resource_.open(in, !broken());
     for (int client = 0; client < 2; ++client) {
       start_process(in, [this] { use(); });
     }
@@ -27,9 +27,44 @@ class OwnerCheckPause : public RemoteLock {
       const std::uint64_t token = new_token();
       if (const std::uint64_t deadline_ns = try_lock(token, ttl_ns)) {
         const std::uint64_t number = store().incr(number_key).value;
-        WriteTaken taken{};
-        for (int writes = 0; writes < 2 && number != 0 && boottime_ns() < deadline_ns; ++writes) {
-          world().call(resource_id_, GuardedWrite{number}, taken, timeout_ns_);
+        if (number != 0 && boottime_ns() < deadline_ns) resource_.write(number, resource_.granted(), deadline_ns, timeout_ns_);
+        beliefs_.ended(world());
+        store().delete_if(lock_key, token);
+      }
+      nap(ttl_ns / 4);
+    }
+  }
+
+  GuardedResource resource_;
+};
+
+// F2. The number is drawn after the last look at the clock: a stale holder draws one that is newer than its successor's, and the resource
+// can do nothing. The remedy: first the number, then the clock.
+class NumberDrawnLate : public RemoteLock {
+ public:
+  using RemoteLock::RemoteLock;
+  void setup(World& in) override {
+    open(in);
+    timeout_ns_ = 5 * ms;
+    resource_.open(in, true);
+    for (int client = 0; client < 2; ++client) {
+      start_process(in, [this] { use(); });
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t number_key = 2;
+  static constexpr std::uint64_t ttl_ns = 10 * ms;
+
+  void use() {
+    for (int i = 0; i < 6; ++i) {
+      const std::uint64_t token = new_token();
+      if (const std::uint64_t deadline_ns = try_lock(token, ttl_ns)) {
+        std::uint64_t number = broken() ? 0 : store().incr(number_key).value;
+        if (boottime_ns() < deadline_ns) {
+          const Fencing::GrantNumber grant = resource_.granted();
+          if (broken()) number = store().incr(number_key).value;
+          if (number != 0) resource_.write(number, grant, deadline_ns, timeout_ns_);
         }
         beliefs_.ended(world());
         store().delete_if(lock_key, token);
@@ -39,7 +74,6 @@ class OwnerCheckPause : public RemoteLock {
   }
 
   GuardedResource resource_;
-  ServerId resource_id_ = 0;
 };
 
 // F1. The number of the grant is kept where the lock is, and a release deletes it.
@@ -90,6 +124,13 @@ std::vector<Bug> remote_fencing_bugs() {
        .summary = "SET NX PX and a checked release: a holder stops before its write, and writes late",
        .config = {.pauses_max = 1, .message_faults_max = 1},
        .make = make<OwnerCheckPause>},
+      {.id = "fencing-token-drawn-late",
+       .rows = "F2",
+       .property = "fencing",
+       .source = "no public report: a counter beside the lock, as Kleppmann 2016 asks for",
+       .summary = "a stale holder draws a number that is newer than its successor's",
+       .config = {.pauses_max = 1, .message_faults_max = 1},
+       .make = make<NumberDrawnLate>},
       {.id = "fencing-token-restarts",
        .rows = "F1",
        .property = "token",

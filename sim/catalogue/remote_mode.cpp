@@ -110,8 +110,7 @@ class WriterStarves : public ReadWriteLock {
   using ReadWriteLock::ReadWriteLock;
   void setup(World& in) override {
     open(in);
-    writer_waits_ = false;
-    overtaken_ = 0;
+    fairness_.reset();
     start_process(in, [this] { write(); }, false);
     for (std::uint32_t client = 0; client < 2; ++client) {
       start_process(in, [this, client] { read(client); }, false);
@@ -120,14 +119,14 @@ class WriterStarves : public ReadWriteLock {
 
  private:
   // Each reader may have come in before it could know.
-  static constexpr int overtaken_max = 4;
+  static constexpr std::uint32_t overtaken_max = 4;
 
   void write() {
     nap(ms);
     change([](std::uint64_t word) { return word | wanted; });
-    writer_waits_ = true;
+    fairness_.queued(world());
     while (!change([](std::uint64_t word) { return (word & readers) != 0 ? no : writer; })) nap(ms);
-    writer_waits_ = false;
+    fairness_.granted(world());
     beliefs_.granted(world());
     nap(ms);
     beliefs_.ended(world());
@@ -137,7 +136,7 @@ class WriterStarves : public ReadWriteLock {
     for (int i = 0; i < 6; ++i) {
       if (try_read(client, broken() ? writer : writer | wanted)) {
         beliefs_.granted(world(), never_ns, Beliefs::Mode::shared);
-        if (writer_waits_ && ++overtaken_ > overtaken_max) world().fail("fairness", "readers overtake a writer again and again");
+        fairness_.granted(world());
         nap(2 * ms);
         beliefs_.ended(world());
         leave(reader(client));
@@ -147,8 +146,7 @@ class WriterStarves : public ReadWriteLock {
     }
   }
 
-  bool writer_waits_ = false;
-  int overtaken_ = 0;
+  Fairness fairness_{overtaken_max};
 };
 
 }  // namespace

@@ -126,7 +126,7 @@ class RedlockPause : public Redlock {
   using Redlock::Redlock;
   void setup(World& in) override {
     open_nodes(in);
-    resource_id_ = resource_.open(in, !broken());
+    resource_.open(in, !broken());
     for (std::uint32_t client = 0; client < 2; ++client) {
       start_process(in, [this, client] { use(client); });
     }
@@ -140,10 +140,7 @@ class RedlockPause : public Redlock {
       const std::uint64_t token = new_token();
       if (const std::uint64_t deadline_ns = try_majority(client, token)) {
         const std::uint64_t number = store_of(0).incr(number_key).value;
-        WriteTaken taken{};
-        for (int writes = 0; writes < 2 && number != 0 && boottime_ns() < deadline_ns; ++writes) {
-          world().call(resource_id_, GuardedWrite{number}, taken, timeout_ns_);
-        }
+        if (number != 0 && boottime_ns() < deadline_ns) resource_.write(number, resource_.granted(), deadline_ns, timeout_ns_);
         release(token);
       }
       nap(ttl_ns / 4);
@@ -151,7 +148,6 @@ class RedlockPause : public Redlock {
   }
 
   GuardedResource resource_;
-  ServerId resource_id_ = 0;
 };
 
 // Row 32. The record says until when it holds, by the clock of day of its writer, and others compare that with their own. The remedy: they
