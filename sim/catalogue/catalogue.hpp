@@ -24,6 +24,7 @@
 //   forked-child-*             no stack can be copied: the child is a new process that starts with what the parent held
 //   unlock-touches-freed       memory stays mapped: a ghost says that it was freed
 //   condvar-group-reused       glibc's two groups without its reference counts, which only make the schedule longer
+//   rows 6, 8, 17 to 19, 22    scripts of a store are commands one after the other, or a loop around compare-and-set
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,8 @@ struct Bug {
   std::string_view property;
   std::string_view source;
   std::string_view summary;
-  Config config;  // of both variants
+  Config config;      // of both variants
+  bool harsh = true;  // the sound twin also stands kills, pauses and spurious wakes that `config` has not
   std::unique_ptr<Scenario> (*make)(const Bug& bug, Variant variant);
 
   // REQUIRES: this row outlives the scenario, as those of catalogue() do.

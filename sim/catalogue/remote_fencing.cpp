@@ -23,7 +23,7 @@ class OwnerCheckPause : public RemoteLock {
   static constexpr std::uint64_t ttl_ns = 10 * ms;
 
   void use() {
-    for (int i = 0; i < 6; ++i) {
+    for (std::uint32_t left = world().size(6); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (const std::uint64_t deadline_ns = try_lock(token, ttl_ns)) {
         const std::uint64_t number = store().incr(number_key).value;
@@ -57,7 +57,7 @@ class NumberDrawnLate : public RemoteLock {
   static constexpr std::uint64_t ttl_ns = 10 * ms;
 
   void use() {
-    for (int i = 0; i < 6; ++i) {
+    for (std::uint32_t left = world().size(6); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (const std::uint64_t deadline_ns = try_lock(token, ttl_ns)) {
         std::uint64_t number = broken() ? 0 : store().incr(number_key).value;
@@ -93,7 +93,7 @@ class TokenRestarts : public RemoteLock {
   static constexpr std::uint64_t ttl_ns = 10 * ms;
 
   void use() {
-    for (int i = 0; i < 3; ++i) {
+    for (std::uint32_t left = world().size(3); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (const std::uint64_t deadline_ns = try_lock(token, ttl_ns)) {
         const std::uint64_t number = store().incr(number_key).value;

@@ -58,7 +58,7 @@ class SharedHandle : public RemoteLock {
   static constexpr std::uint64_t ttl_ns = 10 * ms;
 
   void use(bool by_handle) {
-    for (int i = 0; i < 4; ++i) {
+    for (std::uint32_t left = world().size(4); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (try_lock(token, ttl_ns) == 0) {
         nap(2 * ms);
@@ -133,7 +133,7 @@ class LeaseTimeLeaks : public RemoteLock {
 
   void use(std::uint32_t client) {
     hold_for(client, short_ns, 5 * ms);
-    for (int i = 0; i < 2; ++i) hold_for(client, 0, 50 * ms);
+    for (std::uint32_t left = world().size(2); left != 0; --left) hold_for(client, 0, 50 * ms);
   }
   // 0: the default.
   void hold_for(std::uint32_t client, std::uint64_t lease_ns, std::uint64_t hold_ns) {

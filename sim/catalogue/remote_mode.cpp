@@ -51,7 +51,7 @@ class UnlockIgnoresOwner : public ReadWriteLock {
 
  private:
   void use(std::uint32_t client) {
-    for (int i = 0; i < 3; ++i) {
+    for (std::uint32_t left = world().size(3); left != 0; --left) {
       const bool writes = client == 0;
       const bool got = writes ? try_write() : try_read(client, writer);
       if (got) {
@@ -81,7 +81,7 @@ class UpgradeDeadlock : public ReadWriteLock {
   }
 
  private:
-  static constexpr std::uint64_t poll_ns = 20 * ms;
+  static constexpr std::uint64_t poll_ns = 50 * ms;
   static constexpr std::uint64_t bound_ns = 300 * ms;
 
   void use(std::uint32_t client) {
@@ -133,7 +133,7 @@ class WriterStarves : public ReadWriteLock {
     leave(writer);
   }
   void read(std::uint32_t client) {
-    for (int i = 0; i < 6; ++i) {
+    for (std::uint32_t left = world().size(6); left != 0; --left) {
       if (try_read(client, broken() ? writer : writer | wanted)) {
         beliefs_.granted(world(), never_ns, Beliefs::Mode::shared);
         fairness_.granted(world());

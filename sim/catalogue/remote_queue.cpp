@@ -75,7 +75,7 @@ class SubscribesTooLate : public RemoteLock {
  private:
   void use() {
     if (!broken()) store().subscribe(lock_key);
-    for (int i = 0; i < 2; ++i) hold();
+    for (std::uint32_t left = world().size(2); left != 0; --left) hold();
   }
   void hold() {
     const std::uint64_t token = new_token();
@@ -137,14 +137,15 @@ class MultiLockUnderflow : public RemoteLock {
   }
 
  private:
-  static constexpr std::uint64_t poll_ns = 10 * ms;
+  static constexpr std::uint64_t poll_ns = 40 * ms;
+  static constexpr std::uint64_t bound_ns = 400 * ms;
 
   void use(std::uint64_t client) {
     const std::uint64_t token = new_token();
     nap(world().choose(8) * ms / 2);
     const std::uint64_t keys[] = {lock_key + client, lock_key + 1 - client};
     // The one that gives up stays away for longer than the other one's patience.
-    await([&] { return take_both(keys, token, (1 + client) * 20 * ms); }, 100 * ms * client, 500 * ms);
+    await([&] { return take_both(keys, token, (1 + client) * poll_ns); }, 4 * poll_ns * client, bound_ns);
     beliefs_.granted(world());
     nap(ms);
     beliefs_.ended(world());
@@ -154,7 +155,7 @@ class MultiLockUnderflow : public RemoteLock {
     const std::uint64_t until_ns = boottime_ns() + patience_ns;
     for (const std::uint64_t key : keys) {
       while (store().set_nx(key, token) != Outcome::done) {
-        if (broken()) world().end_wait(500 * ms);
+        if (broken()) world().end_wait(bound_ns);
         const std::uint64_t left_ns = until_ns - boottime_ns();
         const bool none_left = broken() ? left_ns == 0 : static_cast<std::int64_t>(left_ns) <= 0;
         if (none_left) {

@@ -21,7 +21,7 @@ class FailOverLosesKey : public RemoteLock {
   static constexpr std::uint64_t ttl_ns = 20 * ms;
 
   void use() {
-    for (int i = 0; i < 3; ++i) {
+    for (std::uint32_t left = world().size(3); left != 0; --left) {
       const std::uint64_t token = new_token();
       const std::uint64_t deadline_ns = boottime_ns() + ttl_ns;
       if (store().set_nx(lock_key, token, ttl_ns) == Outcome::done && (broken() || replicated(token))) {
@@ -91,7 +91,7 @@ class RedlockForgets : public Redlock {
  private:
   virtual StoreOptions options() const = 0;
   void use(std::uint32_t client) {
-    for (int i = 0; i < 2; ++i) {
+    for (std::uint32_t left = world().size(2); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (const std::uint64_t deadline_ns = try_majority(client, token)) {
         beliefs_.granted(world(), deadline_ns);
@@ -136,7 +136,7 @@ class RedlockPause : public Redlock {
   static constexpr std::uint64_t number_key = 2;
 
   void use(std::uint32_t client) {
-    for (int i = 0; i < 4; ++i) {
+    for (std::uint32_t left = world().size(4); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (const std::uint64_t deadline_ns = try_majority(client, token)) {
         const std::uint64_t number = store_of(0).incr(number_key).value;
@@ -172,7 +172,7 @@ class WallClockLease : public RemoteLock {
 
   void use() {
     Seen seen;
-    for (int i = 0; i < 12; ++i) {
+    for (std::uint32_t left = world().size(12); left != 0; --left) {
       const std::uint64_t deadline_ns = boottime_ns() + length_ms * ms;
       const std::uint64_t until_ms = realtime_ms() + length_ms;
       const std::uint64_t record = store().get(lock_key).value;

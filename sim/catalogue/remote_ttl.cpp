@@ -74,13 +74,13 @@ class Overrun : public RemoteLock {
   static constexpr std::uint64_t ttl_ns = 10 * ms;
   // Takes the lock with what time to live it likes. The caller believes in ttl_ns.
   virtual bool acquire(std::uint64_t token) { return try_lock(token, ttl_ns) != 0; }
-  virtual void hold(std::uint64_t) { nap(world().choose(3) == 0 ? ttl_ns + 2 * ms : ms); }
+  virtual void hold(std::uint64_t) { nap(world().choose(3) == 0 ? ttl_ns + 5 * ms : ms); }
   virtual void release(std::uint64_t token) { store().delete_if(lock_key, token); }
   virtual std::uint64_t poll_ns() const { return 2 * ms; }
 
  private:
   void use(std::uint32_t client) {
-    for (int i = 0; i < 4; ++i) {
+    for (std::uint32_t left = world().size(4); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (acquire(token)) {
         hold(token);
@@ -192,7 +192,7 @@ class DriftAdded : public RemoteLock {
   void use() {
     // Each clock may be wrong by so much, in opposite directions, and clocks are read in steps.
     const std::uint64_t drift_ns = 2 * ttl_ns * world().config().drift_ppm_max / 1'000'000 + 2 * ms;
-    for (int i = 0; i < 6; ++i) {
+    for (std::uint32_t left = world().size(6); left != 0; --left) {
       const std::uint64_t token = new_token();
       const std::uint64_t deadline_ns = boottime_ns() + (broken() ? ttl_ns + drift_ns : ttl_ns - drift_ns);
       if (store().set_nx(lock_key, token, ttl_ns) != Outcome::done) {

@@ -57,7 +57,7 @@ class LocalReleasedFirst : public TwoLevels {
   static constexpr std::uint64_t process_token = 1'000;
 
   void use() override {
-    for (int i = 0; i < 2; ++i) {
+    for (std::uint32_t left = world().size(2); left != 0; --left) {
       local_.lock();
       const std::uint64_t deadline_ns = boottime_ns() + ttl_ns;
       const bool ours = store().expire_if(lock_key, process_token, ttl_ns) == Outcome::done ||
@@ -73,7 +73,7 @@ class LocalReleasedFirst : public TwoLevels {
     }
   }
   void contend() {
-    for (int i = 0; i < 6; ++i) {
+    for (std::uint32_t left = world().size(6); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (try_lock(token, ttl_ns) != 0) {
         nap(ms);

@@ -95,7 +95,7 @@ class WatchdogEndsSilently : public RemoteLock {
     }
   }
   void contend() {
-    for (int i = 0; i < 8; ++i) {
+    for (std::uint32_t left = world().size(8); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (try_lock(token, ttl_ns) != 0) {
         nap(ms);
@@ -147,7 +147,7 @@ class InnerUnlockStopsWatchdog : public RemoteLock {
     }
   }
   void contend() {
-    for (int i = 0; i < 4; ++i) {
+    for (std::uint32_t left = world().size(4); left != 0; --left) {
       const std::uint64_t token = new_token();
       if (try_lock(token, ttl_ns) != 0) {
         nap(ms);
@@ -178,6 +178,8 @@ std::vector<Bug> remote_watchdog_bugs() {
        .source = "redisson#3194, #1604, #5698",
        .summary = "the watchdog ends with its connection, and nobody is told",
        .config = {.message_faults_max = 1},
+       // A late double of the SET NX revives an expired lock, and a watchdog that was paused meanwhile renews it: only fencing helps there.
+       .harsh = false,
        .make = make<WatchdogEndsSilently>},
       {.id = "inner-unlock-stops-watchdog",
        .rows = "9",
