@@ -159,8 +159,8 @@ void Runner::finish(Report& report, std::uint64_t started_ns) const {
 
 void Runner::print(std::ostream& out, const Failure& failure) {
   const std::string tape = failure.id ? "" : to_text(failure.tape);
-  out << "FAILED property=" << failure.property << " scenario=" << scenario_.name() << " horizon=" << config_.horizon_steps << " repro: replay "
-      << scenario_.name() << (failure.id ? " --run=" + to_text(*failure.id) : " --tape=" + tape) << '\n'
+  out << "FAILED property=" << failure.property << " scenario=" << scenario_.name() << " horizon=" << config_.horizon_steps
+      << " repro: replay " << scenario_.name() << (failure.id ? " --run=" + to_text(*failure.id) : " --tape=" + tape) << '\n'
       << failure.detail << '\n';
   Tape replayed;
   replayed.start_replay(failure.tape);

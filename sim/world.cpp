@@ -115,7 +115,7 @@ ProcessId World::spawn_child(bool killable) {
   const ProcessId parent = this_process();
   const ProcessId child = spawn_process(killable, processes_[parent].host);
   processes_[child].tag = processes_[parent].tag;
-  processes_[child].inherited = processes_[parent].holds_bytes ? parent + 1 : processes_[parent].inherited;
+  processes_[child].inherited = processes_[parent].inherited | 1U << parent;
   record(Op::inherit_byte, nullptr, child, processes_[child].inherited);
   return child;
 }
@@ -129,7 +129,8 @@ ThreadId World::add_thread(ProcessId process) {
   thread.tid = processes_[process].threads == 0 ? processes_[process].pid : free_tid();
   tids_used_ |= std::uint64_t{1} << thread.tid;
   thread.state = State::ready;
-  thread.queued = thread.timed_out = false;
+  thread.queued = 0;
+  thread.timed_out = false;
   thread.deadline_ns = never_ns;
   thread.stores.first = thread.stores.count = 0;
   thread.robust.count = 0;
