@@ -45,6 +45,7 @@ std::vector<SiteCoverage::Entry> SiteCoverage::entries(std::string_view file) co
       continue;
     }
     same->reached += entry.reached;
+    same->place = entry.place;
     same->killed_before += entry.killed_before;
     same->killed_after += entry.killed_after;
   }

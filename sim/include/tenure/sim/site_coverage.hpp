@@ -5,7 +5,11 @@
 #include <map>
 #include <source_location>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
+
+#include <tenure/sim/tape.hpp>
 
 namespace tenure::sim {
 
@@ -16,9 +20,15 @@ class SiteCoverage {
     std::uint64_t reached = 0;
     std::uint64_t killed_before = 0;
     std::uint64_t killed_after = 0;
+    Place place = {};  // where it was reached last: there a plan can kill, or one step further on
+    bool covered() const { return killed_before != 0 && killed_after != 0; }
   };
 
-  void reached(const std::source_location& site) { ++at(site).reached; }
+  void reached(const std::source_location& site, const Place& place) {
+    Entry& entry = at(site);
+    ++entry.reached;
+    entry.place = place;
+  }
   void killed_before(const std::source_location& site) { ++at(site).killed_before; }
   void killed_after(const std::source_location& site) { ++at(site).killed_after; }
 
