@@ -78,15 +78,7 @@ Report Runner::explore(const Budget& budget) {
   Report report;
   const std::uint64_t started_ns = wall_ns();
   for (std::uint64_t index = budget.first_index; !spent(report, budget, started_ns); index += budget.index_step) {
-    RunId id = portfolio(index, config_);
-    if (budget.engine) {
-      id = *budget.engine;
-      id.seed = index + 1;
-      if (id.engine == Engine::sweep) {
-        id.seed = index / config_.horizon_steps + 1;
-        id.at = static_cast<std::uint32_t>(index % config_.horizon_steps) + 1;
-      }
-    }
+    const RunId id = sim::run_at(index, config_, budget.engine);
     judge(report, run(id), id, tape_, config_);
   }
   finish(report, started_ns);
@@ -159,8 +151,8 @@ void Runner::finish(Report& report, std::uint64_t started_ns) const {
 
 void Runner::print(std::ostream& out, const Failure& failure) {
   const std::string tape = failure.id ? "" : to_text(failure.tape);
-  out << "FAILED property=" << failure.property << " scenario=" << scenario_.name() << " horizon=" << config_.horizon_steps << " repro: replay "
-      << scenario_.name() << (failure.id ? " --run=" + to_text(*failure.id) : " --tape=" + tape) << '\n'
+  out << "FAILED property=" << failure.property << " scenario=" << scenario_.name() << " horizon=" << config_.horizon_steps
+      << " repro: replay " << scenario_.name() << (failure.id ? " --run=" + to_text(*failure.id) : " --tape=" + tape) << '\n'
       << failure.detail << '\n';
   Tape replayed;
   replayed.start_replay(failure.tape);

@@ -85,7 +85,8 @@ bool Shrinker::take_out_kind(bool faults) {
     // Whom it met and how long it lasted goes with it.
     const Place place = deviation.place;
     std::erase_if(plan.deviations, [&](const Deviation& d) {
-      return d == deviation || (faults && d.place == place && (d.kind == Kind::victim || d.kind == Kind::length || d.kind == Kind::jump_size));
+      return d == deviation ||
+             (faults && d.place == place && (d.kind == Kind::victim || d.kind == Kind::length || d.kind == Kind::jump_size));
     });
     better |= attempt(plan);
   }
@@ -153,7 +154,8 @@ bool Shrinker::move_places() {
       if (distance < 0 && deviation.place.step < static_cast<std::uint32_t>(-distance)) continue;
       Plan plan = best_;
       for (Deviation& other : plan.deviations) {
-        const bool belongs = other == deviation || (deviation.kind == Kind::fault && other.place == deviation.place && other.kind != Kind::next);
+        const bool belongs =
+            other == deviation || (deviation.kind == Kind::fault && other.place == deviation.place && other.kind != Kind::next);
         if (belongs) other.place.step += static_cast<std::uint32_t>(distance);
       }
       if (attempt(plan)) better = true;

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <tenure/sim/atomic.hpp>
-#include "sim/catalogue/catalogue.hpp"
 #include <tenure/sim/process.hpp>
+#include "sim/catalogue/catalogue.hpp"
 
 namespace tenure::sim::protocols {
 

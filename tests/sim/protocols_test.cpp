@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string>
 
-#include "sim/catalogue/catalogue.hpp"
 #include <tenure/sim/runner.hpp>
+#include "sim/catalogue/catalogue.hpp"
 
 // Sanitizer builds are slower: they run this fraction of the sound twins' seeds.
 #ifndef TENURE_SIM_SCALE

@@ -45,7 +45,7 @@ constexpr Planted planted[] = {
     {PLANTED(floor_on_eviction), "names", "token", 100},
     {PLANTED(insert_under_group_lease), "names", "exclusion", 1'000},
     {PLANTED(recovery_ignores_flag), "story-flag", "lost_wake", 10},
-    {PLANTED(recovery_clears_word_first), "strict-tso", "damaged", 5'000},
+    {PLANTED(recovery_clears_word_first), "strict-tso", "damaged", 50'000},
     {PLANTED(release_checks_owner), "leased", "exclusion", 500},
     {PLANTED(clear_key_after_release), "strict", "damaged", 500},
     {PLANTED(fence_dequeue), "story-store-buffer", "lost_wake", 10},

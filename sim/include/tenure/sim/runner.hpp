@@ -18,10 +18,10 @@ namespace tenure::sim {
 
 struct Budget {
   std::uint64_t runs_max = 10'000;
-  double seconds_max = 1e9;         // looked at now and then; a run is never cut short
-  std::uint64_t first_index = 0;    // in the list of runs: see portfolio()
-  std::uint64_t index_step = 1;     // several workers share the list
-  std::uint64_t failures_max = 1;   // stop after so many failing runs
+  double seconds_max = 1e9;          // looked at now and then; a run is never cut short
+  std::uint64_t first_index = 0;     // in the list of runs: see portfolio()
+  std::uint64_t index_step = 1;      // several workers share the list
+  std::uint64_t failures_max = 1;    // stop after so many failing runs
   std::optional<RunId> engine = {};  // this engine alone, the seeds being index + 1
 };
 
