@@ -41,7 +41,8 @@ class RunFeatures {
 class FuzzTarget {
  public:
   // `counters` may be empty: then runs are not traced, and are faster.
-  FuzzTarget(Scenario& scenario, std::span<std::uint8_t> counters) : scenario_(scenario), config_(scenario.config()), counters_(counters) {}
+  FuzzTarget(std::unique_ptr<Scenario> scenario, std::span<std::uint8_t> counters)
+      : scenario_(std::move(scenario)), config_(scenario_->config()), counters_(counters) {}
 
   Verdict run(std::span<const std::uint8_t> bytes) {
     tape_.start_bytes(bytes);
