@@ -251,6 +251,7 @@ class World {
   ThreadId this_thread() const { return running_; }
   std::uint32_t tid(ThreadId thread) const { return threads_[thread].tid; }
   std::uint32_t pid(ProcessId process) const { return processes_[process].pid; }
+  ProcessId process_of(ThreadId thread) const { return threads_[thread].process; }
   HostId host(ProcessId process) const { return processes_[process].host; }
   // What the clocks of a host show, for its servers; and how often it was rebooted.
   std::uint64_t boottime_ns(HostId host) const { return host_boottime_ns(hosts_[host]); }
