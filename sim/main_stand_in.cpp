@@ -20,8 +20,8 @@ int hunt_each(std::span<const Target> targets, std::string_view name, double sec
     if (!name.empty() && name != target.name) continue;
     const std::unique_ptr<Scenario> scenario = target.make();
     Runner runner(*scenario, target.config.value_or(scenario->config()));
-    runner.tell(&std::cout);
     const Report report = runner.explore({.runs_max = ~std::uint64_t{0}, .seconds_max = seconds});
+    for (const Failure& failure : report.failures) std::cout << "FAILED " << failure.property << " in " << target.name << '\n';
     std::cout << target.name << ": " << to_text(report) << '\n';
     status = status == 1 || report.failed() ? 1 : 0;
   }

@@ -10,6 +10,7 @@ class FutexLock : public Protocol {
   void setup(World& world) override {
     word_.store(0);
     lease_.reset();
+    world.name_word(&word_, "lock");
     for (int i = 0; i < 4; ++i) start_process(world, [this] { work(); });
   }
   void on_death(World&, ProcessId process) override { lease_.process_died(process); }

@@ -8,7 +8,9 @@
 //   oracle.hpp, properties.hpp, history.hpp, linearizability.hpp    what a run is judged by
 //   main.hpp             TENURE_SIM_MAIN: a program that runs, hunts, replays, shrinks and explains
 //   runner.hpp, shrink.hpp, timeline.hpp                            the same as functions, for tests of another framework
-//   fuzz.hpp             TENURE_SIM_FUZZ: a fuzz target; a program of its own, so it is not included here
+//   fuzz.hpp             TENURE_SIM_FUZZ: a fuzz target, which is a program of its own
+//
+// Compiled with -DTENURE_SIM_FUZZED a program with TENURE_SIM_MAIN(A, B, ...) is the fuzz target of A instead.
 #pragma once
 
 #include <tenure/sim/atomic.hpp>
@@ -25,3 +27,13 @@
 #include <tenure/sim/shrink.hpp>
 #include <tenure/sim/timeline.hpp>
 #include <tenure/sim/world.hpp>
+
+#ifdef TENURE_SIM_FUZZED
+#include <tuple>
+
+#include <tenure/sim/fuzz.hpp>
+#undef TENURE_SIM_MAIN
+#define TENURE_SIM_MAIN(...)                                                \
+  using TenureSimFuzzed = std::tuple_element_t<0, std::tuple<__VA_ARGS__>>; \
+  TENURE_SIM_FUZZ(TenureSimFuzzed)
+#endif
