@@ -40,7 +40,9 @@ std::uint32_t Runner::measure_horizon() {
   std::uint32_t steps = 0;
   for (std::uint32_t seed = 1; seed <= runs; ++seed) {
     tape_.start({Engine::uniform, 0, seed, 0}, calm);
-    steps += run(calm).steps;
+    const Verdict verdict = run(calm);
+    steps += verdict.steps;
+    if (verdict.failed) break;  // it may have taken seconds, and most of the process's memory
   }
   world_->forget_sometimes();
   return std::max(steps / runs, std::uint32_t{16});
@@ -136,9 +138,13 @@ void Runner::judge(Report& report, const Verdict& verdict, const std::optional<R
 
 bool Runner::spent(const Report& report, const Budget& budget, std::uint64_t started_ns) const {
   if (report.runs >= budget.runs_max) return true;
-  std::uint64_t failing = 0;
-  for (const Failure& failure : report.failures) failing += failure.count;
-  if (failing >= budget.failures_max) return true;
+  if (!budget.wanted.empty()) {
+    if (report.failure(budget.wanted) != nullptr) return true;
+  } else {
+    std::uint64_t failing = 0;
+    for (const Failure& failure : report.failures) failing += failure.count;
+    if (failing >= budget.failures_max) return true;
+  }
   constexpr std::uint64_t runs_between_looks = 256;
   return report.runs % runs_between_looks == 0 && static_cast<double>(wall_ns() - started_ns) > budget.seconds_max * 1e9;
 }

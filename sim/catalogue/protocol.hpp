@@ -61,11 +61,20 @@ std::vector<Bug> plain_mutex_bugs();
 std::vector<Bug> condition_bugs();
 std::vector<Bug> shared_mode_bugs();
 std::vector<Bug> clock_bugs();
+std::vector<Bug> remote_ttl_bugs();
+std::vector<Bug> remote_handle_bugs();
+std::vector<Bug> remote_replica_bugs();
+std::vector<Bug> remote_fencing_bugs();
+std::vector<Bug> remote_queue_bugs();
+std::vector<Bug> remote_watchdog_bugs();
+std::vector<Bug> remote_two_level_bugs();
+std::vector<Bug> remote_mode_bugs();
 std::vector<Bug> consensus_queue_bugs();
 std::vector<Bug> consensus_session_bugs();
 std::vector<Bug> consensus_record_bugs();
 std::vector<Bug> data_grid_bugs();
 std::vector<Bug> postgres_bugs();
 std::vector<Bug> object_store_bugs();
+std::vector<Bug> table_rule_bugs();
 
 }  // namespace tenure::sim::protocols
