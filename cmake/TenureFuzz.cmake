@@ -1,8 +1,9 @@
 # tenure_fuzz(TARGET SOURCE... [LIBRARIES library...] [RUNS n] [CANARY] [FINDS text] [SIMULATES])
 #
 # A libFuzzer program and a test of label `fuzz` that makes RUNS tries (100,000 unless told) from a fixed seed, so that it says the same
-# every time. CANARY: a program with a mistake in it; its test passes when the fuzzer finds the mistake, and with FINDS when it prints this
-# text. SIMULATES: without the sanitizers that must be told of a change of stacks, which the simulator was built without. Hunt longer by hand:
+# every time. CANARY: a program with a mistake in it; its test passes when the fuzzer finds the mistake. FINDS: the same, and it must print
+# this text. SIMULATES: without AddressSanitizer, which must be told of each change of stacks by a simulator that was built with it. Hunt
+# longer by hand:
 #   build/clang19/fuzz/tenure_fuzz_NAME -max_total_time=600
 function(tenure_fuzz target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "CANARY;SIMULATES" "RUNS;FINDS" "LIBRARIES")

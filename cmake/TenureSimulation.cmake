@@ -3,10 +3,10 @@
 # tenure_add_simulation(NAME name SOURCES file... [TARGETS target...] [BUDGET duration] [EXPECT_BUG property])
 # tenure_add_simulation(NAME name PROGRAM program [TARGETS target...] [BUDGET duration] [EXPECT_BUG property])
 #
-# A program that simulates, with a main() by TENURE_SIM_MAIN, and a test of ctest that hunts with it: the targets that are named, or all
-# that the program has, for BUDGET each (10s unless told; 500ms, 2m). The test fails when a property fails, and shows the run and the command
-# that replays it. EXPECT_BUG: the test passes when the hunt finds a failure of just this property, which shows that the hunt can find one.
-# The second form is one more test of a program that is there. Tests need enable_testing(), or include(CTest), at the top.
+# A program that simulates, with a main() by TENURE_SIM_MAIN, and a test of ctest that hunts with it: in the targets that are named, or in
+# all that the program has, for BUDGET in all (10s unless told; 500ms, 2m). The test fails when a property fails, and shows the run and the
+# command that replays it. EXPECT_BUG: the test passes when the hunt finds a failure of just this property, which shows that it can find
+# one. The second form is one more test of a program that is there. Tests need enable_testing(), or include(CTest), at the top.
 #
 #   tenure_add_simulation(NAME my-lock SOURCES my_lock.cpp)
 #   tenure_add_simulation(NAME my-lock-canary PROGRAM my-lock TARGETS my-lock-broken BUDGET 30s EXPECT_BUG exclusion)
