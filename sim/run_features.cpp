@@ -1,6 +1,8 @@
 // What a fuzzer learns of a run.
 #include <algorithm>
 #include <array>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include <tenure/sim/fuzz.hpp>
@@ -26,12 +28,12 @@ bool is_fault(Op op) {
   }
 }
 
-// Where a thread stands: its last step and how many it has taken. Who it is does not count, since most threads do the same; nor do the late
-// steps of a long run.
+// Where a thread stands: its last step by its place in the source, and how often it has stepped there. Who it is does not count, since most
+// threads do the same; nor do the late turns of a loop.
 struct Standing {
-  std::uint64_t op = 0;
+  std::uint64_t place = 0;
   std::uint64_t steps = 0;
-  std::uint64_t value() const { return op << 8 | std::min<std::uint64_t>(steps, 255); }
+  std::uint64_t value() const { return place << 4 | std::min<std::uint64_t>(steps, 15); }
 };
 
 struct Word {
@@ -48,8 +50,8 @@ class Counter {
     if (is_fault(line.op)) see_fault(line);
     if (line.thread >= threads_.size() || has_no_thread(line.op)) return;
     Standing& standing = threads_[line.thread];
-    standing.op = static_cast<std::uint64_t>(line.op);
-    ++standing.steps;
+    standing.place = std::uint64_t{line.site.line()} << 8 ^ line.site.column() ^ static_cast<std::uint64_t>(line.op) << 24;
+    standing.steps = ++steps_[{line.thread, standing.place}];
     if (line.word != nullptr) see_word(line, standing.value());
   }
 
@@ -57,13 +59,13 @@ class Counter {
   void see_word(const TraceLine& line, std::uint64_t standing) {
     const auto known = std::find_if(words_.begin(), words_.end(), [&](const Word& word) { return word.word == line.word; });
     if (known == words_.end()) return words_.push_back({line.word, line.thread, standing});
-    if (known->thread != line.thread) bump(known->standing << 32 | standing << 8);
+    if (known->thread != line.thread) bump(known->standing << 32 ^ standing);
     *known = {line.word, line.thread, standing};
   }
   // All threads in the order of where they stand.
   void see_fault(const TraceLine& line) {
     std::array<std::uint64_t, World::threads_max> standings{};
-    for (std::size_t i = 0; i < threads_.size(); ++i) standings[i] = threads_[i].op;
+    for (std::size_t i = 0; i < threads_.size(); ++i) standings[i] = threads_[i].place;
     std::sort(standings.begin(), standings.end());
     StateHash hash;
     hash.add(static_cast<std::uint64_t>(line.op) << 32 | ++faults_);
@@ -79,6 +81,7 @@ class Counter {
 
   std::span<std::uint8_t> counters_;
   std::array<Standing, World::threads_max> threads_{};
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> steps_;
   std::vector<Word> words_;
   std::uint64_t faults_ = 0;
 };
