@@ -8,6 +8,9 @@ install(EXPORT tenureTargets NAMESPACE tenure:: DESTINATION ${TENURE_CMAKE_DIR})
 install(DIRECTORY core/include/ ipc/include/ TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
 if(TARGET tenure_program)
   install(TARGETS tenure_program)
+  if(TARGET tenure_sim_program)
+    install(TARGETS tenure_sim_program RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/tenure)
+  endif()
   install(FILES ${TENURE_MAN_PAGES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   # Where each shell looks for the completions of a program when they are first asked for. Debian's zsh looks for those of packages, whose
   # prefix is /usr, in share/zsh/vendor-completions.

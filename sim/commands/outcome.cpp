@@ -98,10 +98,11 @@ std::string report_text(const Outcome& outcome) {
   std::string text = outcome.subject + ": " + counted(report.runs, "run") + ", " + counted(report.steps, "step") + " in " +
                      seconds_text(report.seconds) + " (" + grouped(static_cast<std::uint64_t>(static_cast<double>(report.runs) / seconds)) +
                      " runs/s, " + grouped(static_cast<std::uint64_t>(static_cast<double>(report.steps) / seconds)) + " steps/s), " +
-                     counted(report.kills, "kill") + ", " + counted(report.pauses, "pause") + ", " + counted(report.faults, "fault") +
-                     " in all\n";
+                     counted(report.kills, "kill") + ", " + counted(report.pauses, "pause") + ", " +
+                     counted(report.faults - std::min(report.faults, report.kills + report.pauses), "other fault") + "\n";
   std::vector<std::vector<std::string>> rows;
   for (const auto& [what, count] : report.sometimes) rows.push_back({"  sometimes " + clean(what), grouped(count)});
+  std::ranges::sort(rows);
   return text + table_text(rows);
 }
 
