@@ -116,6 +116,8 @@ class Builder {
   // What a step did, for people.
   std::string label_of(const TraceLine& line) {
     std::string label(name_of(line.op));
+    constexpr std::string_view kernel_prefix = "kernel ";
+    if (label.starts_with(kernel_prefix)) label.erase(0, kernel_prefix.size());
     if (line.word != nullptr) label += ' ' + name_of_word(line.word);
     switch (line.op) {
       case Op::note: label = line.text == nullptr ? "note" : line.text; [[fallthrough]];
@@ -130,8 +132,8 @@ class Builder {
       case Op::find_tag:
       case Op::token_mark:
       case Op::kernel_mark: label += ' ' + value_text(line.first); break;
-      case Op::send_kill:
-      case Op::kernel_free_bytes: label += ' ' + world_.process_name(static_cast<ProcessId>(line.first)); break;
+      case Op::kernel_free_bytes: label = "frees the bytes of"; [[fallthrough]];
+      case Op::send_kill: label += ' ' + world_.process_name(static_cast<ProcessId>(line.first)); break;
       case Op::cas_failed: label += ", it is " + value_text(line.first); break;
       case Op::wait: label += ", it is " + value_text(line.first) + " and not " + value_text(line.second); break;
       case Op::wake: label += ", " + std::to_string(line.second) + " woken"; break;

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "sim/commands/exit_status.hpp"
 #include "sim/commands/text.hpp"
@@ -145,14 +144,17 @@ class Reader {
   }
 
   void read_tape_file(const GivenOption& option) {
-    errno = 0;
-    std::ifstream file(option.value == "-" ? "/dev/stdin" : option.value);
-    std::string text{std::istreambuf_iterator<char>(file), {}};
-    if (!file.is_open() || file.bad()) {
+    std::FILE* file = option.value == "-" ? stdin : std::fopen(option.value.c_str(), "re");
+    std::string text;
+    std::array<char, 4096> bytes{};
+    for (std::size_t got = 0; file != nullptr && (got = std::fread(bytes.data(), 1, bytes.size(), file)) > 0;)
+      text.append(bytes.data(), got);
+    if (file == nullptr || std::ferror(file) != 0) {
       refuse(option, std::string("cannot be read: ") + std::strerror(errno));
       result_.status = exit_no_input;
-      return;
     }
+    if (file != nullptr && file != stdin) std::fclose(file);
+    if (!result_.error.empty()) return;
     take_tape(option, std::move(text));
     if (!result_.error.empty()) result_.status = exit_data;
   }
