@@ -507,8 +507,12 @@ Acquired Leases<P>::sleep(Visit& visit) {
   watches[count++] = {&table_->wait_cell(visit.seat.wait).seq, visit.seq};
   if (patience.cancelled != nullptr) watches[count++] = {patience.cancelled, 0};
   const std::size_t first_bell = count;
+  // Not that of our own process, on which we would die asleep: killed, and still queued, this thread could take the one wake-up that the
+  // kernel sends. Nor the same one twice, which would count as two sleepers.
   const auto watch_bell = [&](typename Table<P>::Word32* bell, uint32_t value) {
-    if (bell != nullptr) watches[count++] = {bell, value};
+    bool superfluous = bell == nullptr || (bell == own.bell && !P::breaks(Rule::watch_no_own_bell));
+    for (std::size_t i = first_bell; i < count; ++i) superfluous |= watches[i].word == bell;
+    if (!superfluous) watches[count++] = {bell, value};
   };
   watch_bell(visit.verdict.bell, visit.verdict.bell_value);
   watch_bell(visit.queue.predecessor.bell, visit.queue.predecessor.bell_value);

@@ -59,6 +59,7 @@ enum class Rule : std::uint8_t {
   tree_holds_byte,             // the word of a dead run stays while a process of its tree holds the slot's byte
   tree_carries_tag,            // ... or carries the run's tag
   claimant_looks_for_tag,      // nobody cleans the slot of a run while a process carries its tag
+  watch_no_own_bell,           // nobody sleeps on the bell of its own process
   break_waits_for_tree,        // a run that loses its lease keeps the word until its tree is gone
   count_
 };

@@ -39,7 +39,9 @@ static_assert(answers.size() == static_cast<std::size_t>(Response::refused) + 1)
 
 }  // namespace
 
-bool fits(Call call, Response answer) { return ((rows[static_cast<std::size_t>(call)].answers | bit(Response::refused)) & bit(answer)) != 0; }
+bool fits(Call call, Response answer) {
+  return ((rows[static_cast<std::size_t>(call)].answers | bit(Response::refused)) & bit(answer)) != 0;
+}
 
 std::string_view to_string(Call call) { return rows[static_cast<std::size_t>(call)].name; }
 std::string_view to_string(Response answer) { return answers[static_cast<std::size_t>(answer)]; }

@@ -8,6 +8,12 @@
 
 namespace tenure::sim {
 
+namespace {
+
+std::uint32_t all_of(std::span<const FutexWatch> watches) { return static_cast<std::uint32_t>((std::uint64_t{1} << watches.size()) - 1); }
+
+}  // namespace
+
 // --- Futexes --------------------------------------------------------------------------------------------------------------------------
 
 // futex_waitv with the compare and the enqueue of all words in one step. The real call takes the words one after the other, but a word that
@@ -23,7 +29,7 @@ Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t time
   Thread& thread = threads_[running_];
   for (const FutexWatch& watch : watches) record(Op::sleep, watch.word, watch.expected);
   thread.watches = watches;
-  thread.queued = true;
+  thread.queued = all_of(watches);
   thread.queued_at = ++sleeps_;
   thread.timed_out = false;
   thread.deadline_ns = deadline_after(timeout_ns);
@@ -40,8 +46,8 @@ Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t time
   schedule();
   ++actor_steps_[running_];
   if (faults_due()) land_faults();
-  const bool woken = !thread.queued;
-  thread.queued = false;
+  const bool woken = thread.queued != all_of(watches);
+  thread.queued = 0;
   const Wakeup result = woken || !thread.timed_out ? Wakeup::woken : Wakeup::timed_out;
   record(Op::resume, nullptr, static_cast<std::uint64_t>(result), 0, woken ? "woken" : thread.timed_out ? "timed out" : "spurious");
   return result;
@@ -55,25 +61,32 @@ std::uint32_t World::futex_wake(const std::uint32_t* word, std::uint32_t count) 
   return woken;
 }
 
+// A sleeper has one entry for each word that it watches, and each counts as a sleeper. The others stay when one is woken, until the sleeper
+// runs: further wake-ups may be spent on it. Linux takes a count of 0 for 1.
 std::uint32_t World::wake_waiters(const std::uint32_t* word, std::uint32_t count) {
-  std::array<std::uint32_t, threads_max> waiters;
+  struct Entry {
+    std::uint32_t thread;
+    std::uint32_t watch;
+  };
+  std::array<Entry, std::size_t{threads_max} * 32> waiters;  // 32: see SimPlatform::wait
   std::uint32_t found = 0;
   for (std::uint32_t id = 0; id < thread_count_; ++id) {
-    const Thread& thread = threads_[id];
-    if (!thread.queued) continue;
-    const auto sleeps_here = [word](const FutexWatch& watch) { return watch.word == word; };
-    if (std::any_of(thread.watches.begin(), thread.watches.end(), sleeps_here)) waiters[found++] = id;
+    for (std::uint32_t rest = threads_[id].queued; rest != 0; rest &= rest - 1) {
+      const auto watch = static_cast<std::uint32_t>(std::countr_zero(rest));
+      if (threads_[id].watches[watch].word == word) waiters[found++] = {id, watch};
+    }
   }
-  std::sort(waiters.begin(), waiters.begin() + found,
-            [&](std::uint32_t a, std::uint32_t b) { return threads_[a].queued_at < threads_[b].queued_at; });
-  const std::uint32_t wakes = std::min(count, found);
+  std::sort(waiters.begin(), waiters.begin() + found, [&](const Entry& a, const Entry& b) {
+    return a.thread == b.thread ? a.watch < b.watch : threads_[a.thread].queued_at < threads_[b.thread].queued_at;
+  });
+  const std::uint32_t wakes = std::min(std::max(count, 1U), found);
   for (std::uint32_t i = 0; i < wakes; ++i) {
     const bool any_order = config_.wake_any_order && wakes < found;
     const std::uint32_t chosen = any_order ? i + choose(found - i, Kind::wake_order) : i;
     std::rotate(waiters.begin() + i, waiters.begin() + chosen, waiters.begin() + chosen + 1);
-    Thread& thread = threads_[waiters[i]];
-    thread.queued = false;  // also of a dead thread: the wake-up is spent on it
-    if (thread.state == State::asleep) make_ready(waiters[i]);
+    Thread& thread = threads_[waiters[i].thread];
+    thread.queued &= ~(1U << waiters[i].watch);  // also of a dead thread: the wake-up is spent on it
+    if (thread.state == State::asleep) make_ready(waiters[i].thread);
   }
   return wakes;
 }
@@ -134,7 +147,7 @@ std::uint64_t World::read_realtime_ms() {
 bool World::byte_is_locked(std::uint8_t owner) const {
   if (owner == 0) return false;
   if (processes_[owner - 1].lingers_until_ns >= now_ns_) return true;
-  const auto inherits = [owner](const Process& process) { return process.inherited == owner; };
+  const auto inherits = [owner](const Process& process) { return (process.inherited >> (owner - 1) & 1) != 0; };
   return std::any_of(processes_.begin(), processes_.begin() + process_count_, inherits);
 }
 
@@ -146,13 +159,13 @@ bool World::other_holds_byte(std::uint32_t slot) const {
 bool World::shares_byte(ProcessId process, std::uint32_t slot) const {
   const std::uint8_t owner = byte_owners_[slot];
   if (owner == 0 || gone(process)) return false;
-  return owner == process + 1 || processes_[process].inherited == owner;
+  return owner == process + 1 || (processes_[process].inherited >> (owner - 1) & 1) != 0;
 }
 
 void World::hand_over_bytes(ProcessId heir) {
   step();
   record(Op::inherit_byte, nullptr, heir);
-  if (!gone(heir)) processes_[heir].inherited = this_process() + 1;
+  if (!gone(heir)) processes_[heir].inherited |= 1U << this_process();
 }
 
 void World::close_inherited_bytes() {
@@ -287,7 +300,7 @@ void World::begin_exec() {
   for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
     const auto thread = static_cast<std::uint32_t>(std::countr_zero(rest));
     drain_all(thread);
-    threads_[thread].queued = false;
+    threads_[thread].queued = 0;
     if (thread != running_) threads_[thread].state = State::done;
     if (threads_[thread].tid != process.pid) tids_used_ &= ~(std::uint64_t{1} << threads_[thread].tid);
   }
@@ -319,11 +332,22 @@ void World::end_exec() {
 void World::run_kernel(ProcessId id) {
   Process& process = processes_[id];
   if (!config_.bell_before_drain && kernel_drains(process)) return;
-  if (kernel_unqueues(process)) return;
+  const bool any_order = config_.bell_before_unqueue && !process.death.walked && somebody_queued(process);
+  const bool walks_first = any_order && choose(2, Kind::death_order) != 0;
+  if (!walks_first && kernel_unqueues(process)) return;
   if (!process.death.walked && kernel_walks(id)) return;
   process.death.walked = true;
+  if (kernel_unqueues(process)) return;
   if (kernel_drains(process)) return;
   kernel_frees(id);
+}
+
+bool World::somebody_queued(const Process& process) const {
+  std::uint32_t queued = 0;
+  for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
+    queued |= threads_[static_cast<std::uint32_t>(std::countr_zero(rest))].queued;
+  }
+  return queued != 0;
 }
 
 bool World::kernel_drains(Process& process) {
@@ -341,15 +365,16 @@ bool World::kernel_unqueues(Process& process) {
   bool any = false;
   for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
     Thread& thread = threads_[static_cast<std::uint32_t>(std::countr_zero(rest))];
-    any |= thread.queued;
-    thread.queued = false;
+    any |= thread.queued != 0;
+    thread.queued = 0;
   }
   if (any) record(Op::kernel_unqueue, nullptr, process.pid);
   return any;
 }
 
 // One entry, or one wake-up, of the walk. False when there was nothing left. The bells belong to a thread of the library that bears the
-// process's number.
+// process's number. Linux walks a list when its thread ends; here, where no scenario ends a thread that has words on it while the process
+// lives, that is when the process ends.
 bool World::kernel_walks(ProcessId id) {
   Process& process = processes_[id];
   Death& death = process.death;

@@ -40,7 +40,9 @@ std::uint32_t Runner::measure_horizon() {
   std::uint32_t steps = 0;
   for (std::uint32_t seed = 1; seed <= runs; ++seed) {
     tape_.start({Engine::uniform, 0, seed, 0}, calm);
-    steps += run(calm).steps;
+    const Verdict verdict = run(calm);
+    steps += verdict.steps;
+    if (verdict.failed) break;  // it may have taken seconds, and most of the process's memory
   }
   world_->forget_sometimes();
   return std::max(steps / runs, std::uint32_t{16});
@@ -78,15 +80,7 @@ Report Runner::explore(const Budget& budget) {
   Report report;
   const std::uint64_t started_ns = wall_ns();
   for (std::uint64_t index = budget.first_index; !spent(report, budget, started_ns); index += budget.index_step) {
-    RunId id = portfolio(index, config_);
-    if (budget.engine) {
-      id = *budget.engine;
-      id.seed = index + 1;
-      if (id.engine == Engine::sweep) {
-        id.seed = index / config_.horizon_steps + 1;
-        id.at = static_cast<std::uint32_t>(index % config_.horizon_steps) + 1;
-      }
-    }
+    const RunId id = sim::run_at(index, config_, budget.engine);
     judge(report, run(id), id, tape_, config_);
   }
   finish(report, started_ns);
@@ -144,9 +138,13 @@ void Runner::judge(Report& report, const Verdict& verdict, const std::optional<R
 
 bool Runner::spent(const Report& report, const Budget& budget, std::uint64_t started_ns) const {
   if (report.runs >= budget.runs_max) return true;
-  std::uint64_t failing = 0;
-  for (const Failure& failure : report.failures) failing += failure.count;
-  if (failing >= budget.failures_max) return true;
+  if (!budget.wanted.empty()) {
+    if (report.failure(budget.wanted) != nullptr) return true;
+  } else {
+    std::uint64_t failing = 0;
+    for (const Failure& failure : report.failures) failing += failure.count;
+    if (failing >= budget.failures_max) return true;
+  }
   constexpr std::uint64_t runs_between_looks = 256;
   return report.runs % runs_between_looks == 0 && static_cast<double>(wall_ns() - started_ns) > budget.seconds_max * 1e9;
 }
@@ -159,8 +157,8 @@ void Runner::finish(Report& report, std::uint64_t started_ns) const {
 
 void Runner::print(std::ostream& out, const Failure& failure) {
   const std::string tape = failure.id ? "" : to_text(failure.tape);
-  out << "FAILED property=" << failure.property << " scenario=" << scenario_.name() << " horizon=" << config_.horizon_steps << " repro: replay "
-      << scenario_.name() << (failure.id ? " --run=" + to_text(*failure.id) : " --tape=" + tape) << '\n'
+  out << "FAILED property=" << failure.property << " scenario=" << scenario_.name() << " horizon=" << config_.horizon_steps
+      << " repro: replay " << scenario_.name() << (failure.id ? " --run=" + to_text(*failure.id) : " --tape=" + tape) << '\n'
       << failure.detail << '\n';
   Tape replayed;
   replayed.start_replay(failure.tape);

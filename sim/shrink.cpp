@@ -8,18 +8,28 @@ namespace tenure::sim {
 
 namespace {
 
+constexpr RunSize no_size{~0u, ~0u, ~0u, ~0u, ~0u};
+
 class Shrinker {
  public:
   Shrinker(Runner& runner, const Failure& failure, const ShrinkBudget& budget)
-      : runner_(runner), failure_(failure), budget_(budget), started_(std::chrono::steady_clock::now()) {}
+      : runner_(runner),
+        failure_(failure),
+        budget_(budget),
+        replays_max_(budget.replays_max),
+        seconds_max_(budget.seconds_max),
+        started_(std::chrono::steady_clock::now()) {}
 
   Shrunk shrink();
 
  private:
-  bool spent() const { return replays_ >= budget_.replays_max || seconds() > budget_.seconds_max; }
+  bool spent() const { return replays_ >= replays_max_ || seconds() > seconds_max_; }
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count(); }
   RunSize size_of(const Verdict& verdict) const;
   bool attempt(const Plan& plan);
+  bool reduce(const std::vector<Decision>& tape);
+  void look_elsewhere();
+  void allow(double share);
   bool pass();
   bool postpone_processes();
   bool take_out_kind(bool faults);
@@ -31,6 +41,8 @@ class Shrinker {
   Runner& runner_;
   const Failure& failure_;
   ShrinkBudget budget_;
+  std::uint64_t replays_max_;  // of the part that is under way
+  double seconds_max_;
   std::chrono::steady_clock::time_point started_;
   std::uint64_t replays_ = 0;
   Plan best_;
@@ -85,7 +97,8 @@ bool Shrinker::take_out_kind(bool faults) {
     // Whom it met and how long it lasted goes with it.
     const Place place = deviation.place;
     std::erase_if(plan.deviations, [&](const Deviation& d) {
-      return d == deviation || (faults && d.place == place && (d.kind == Kind::victim || d.kind == Kind::length || d.kind == Kind::jump_size));
+      return d == deviation ||
+             (faults && d.place == place && (d.kind == Kind::victim || d.kind == Kind::length || d.kind == Kind::jump_size));
     });
     better |= attempt(plan);
   }
@@ -153,7 +166,8 @@ bool Shrinker::move_places() {
       if (distance < 0 && deviation.place.step < static_cast<std::uint32_t>(-distance)) continue;
       Plan plan = best_;
       for (Deviation& other : plan.deviations) {
-        const bool belongs = other == deviation || (deviation.kind == Kind::fault && other.place == deviation.place && other.kind != Kind::next);
+        const bool belongs =
+            other == deviation || (deviation.kind == Kind::fault && other.place == deviation.place && other.kind != Kind::next);
         if (belongs) other.place.step += static_cast<std::uint32_t>(distance);
       }
       if (attempt(plan)) better = true;
@@ -173,18 +187,57 @@ bool Shrinker::pass() {
   return better;
 }
 
+// The next part may spend a share of what is left.
+void Shrinker::allow(double share) {
+  replays_max_ = replays_ + static_cast<std::uint64_t>(static_cast<double>(budget_.replays_max - std::min(replays_, budget_.replays_max)) * share);
+  seconds_max_ = seconds() + (budget_.seconds_max - seconds()) * share;
+}
+
+// Takes away what can be taken away from one failing run. False: it doesn't fail as a plan, or is never smaller than the best.
+bool Shrinker::reduce(const std::vector<Decision>& tape) {
+  const Verdict first = runner_.replay(tape);
+  if (!first.failed) return false;
+  const Plan found = std::exchange(best_, {runner_.tape().deviations(), 0});
+  const RunSize size = std::exchange(size_, no_size);
+  const bool reproduces = attempt(Plan(best_));
+  while (reproduces && !spent() && pass()) {
+  }
+  if (reproduces && size_ < size) return true;
+  best_ = found;
+  size_ = size;
+  return false;
+}
+
+// Runs that are longer than the best one fail as livelocks, soon.
+void Shrinker::look_elsewhere() {
+  for (std::uint64_t index = 0; allow(1), !spent(); ++index) {
+    runner_.limit_steps(size_.steps);
+    runner_.tape().note_deviations(false);
+    const Verdict verdict = runner_.run_at(index);
+    ++replays_;
+    const bool fails = verdict.failed && verdict.property == failure_.property;
+    const std::vector<Decision> tape = fails ? runner_.tape().decisions() : std::vector<Decision>();
+    runner_.limit_steps(failure_.config.steps_max);
+    runner_.tape().note_deviations(true);
+    allow(0.2);
+    if (fails) reduce(tape);
+  }
+}
+
 Shrunk Shrinker::shrink() {
   Shrunk shrunk;
   runner_.tape().note_deviations(true);
   const Verdict first = runner_.replay(failure_);
-  const Plan given{runner_.tape().deviations(), 0};
   shrunk.before = size_of(first);
-  size_ = {~0u, ~0u, ~0u, ~0u, ~0u};
   shrunk.failure = failure_;
   shrunk.failure.id.reset();
-  if (attempt(given)) {
-    while (!spent() && pass()) {
-    }
+  size_ = no_size;
+  const bool comes_to_an_end = failure_.property != "livelock";
+  allow(budget_.looks_elsewhere && comes_to_an_end ? 0.4 : 1);
+  const bool reproduces = reduce(failure_.tape);
+  shrunk.finished = !spent();
+  if (reproduces && budget_.looks_elsewhere && comes_to_an_end) look_elsewhere();
+  if (reproduces) {
     const Verdict last = runner_.run_plan(best_);
     shrunk.failure.tape = runner_.tape().decisions();
     shrunk.failure.hash = last.hash;
@@ -196,7 +249,6 @@ Shrunk Shrinker::shrink() {
   shrunk.after = size_;
   shrunk.replays = replays_;
   shrunk.seconds = seconds();
-  shrunk.finished = !spent();
   return shrunk;
 }
 

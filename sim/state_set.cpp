@@ -42,8 +42,8 @@ std::uint64_t World::state_hash() {
   for (std::uint32_t id = 0; id < thread_count_; ++id) {
     const Thread& thread = threads_[id];
     const bool sleeps = thread.state == State::asleep;
-    hash.add(static_cast<std::uint64_t>(thread.state) | std::uint64_t{thread.queued} << 2 | std::uint64_t{thread.timed_out && sleeps} << 3);
-    if (thread.state == State::done && !thread.queued) continue;
+    hash.add(static_cast<std::uint64_t>(thread.state) | std::uint64_t{thread.timed_out && sleeps} << 3 | std::uint64_t{thread.queued} << 8);
+    if (thread.state == State::done && thread.queued == 0) continue;
     const std::span<const std::byte> known = thread.fiber.saved();
     hash.add(known.size());
     hash.add_bytes(known.data(), known.size());
@@ -53,7 +53,7 @@ std::uint64_t World::state_hash() {
     // The order of the sleepers decides whom a wake-up meets.
     std::uint64_t before = 0;
     for (std::uint32_t other = 0; other < thread_count_; ++other) {
-      before += thread.queued && threads_[other].queued && threads_[other].queued_at < thread.queued_at ? 1 : 0;
+      before += thread.queued != 0 && threads_[other].queued != 0 && threads_[other].queued_at < thread.queued_at ? 1 : 0;
     }
     hash.add(before);
   }
@@ -64,7 +64,8 @@ std::uint64_t World::state_hash() {
              std::uint64_t{process.bell_count} << 40);
     hash.add(process.tag);
     const Death& death = process.death;
-    hash.add(death.thread | std::uint64_t{death.entry} << 16 | std::uint64_t{death.walked} << 32 | std::uint64_t{death.wake != nullptr} << 33);
+    hash.add(death.thread | std::uint64_t{death.entry} << 16 | std::uint64_t{death.walked} << 32 |
+             std::uint64_t{death.wake != nullptr} << 33);
   }
   hash.add_bytes(byte_owners_.data(), bytes_used_);
   hash.add(token_mark_);

@@ -9,7 +9,7 @@ namespace tenure::sim {
 
 namespace {
 
-constexpr std::uint32_t distance_max = 1u << 30;        // of fault_at
+constexpr std::uint32_t distance_max = 1u << 30;           // of fault_at
 constexpr std::uint32_t at_every_step = distance_max - 1;  // the answer that has the question of the fault put at each step
 
 // std::popcount is a call where the processor is not known to have the instruction.
@@ -37,14 +37,16 @@ Kind merged(Kind kind) { return kind == Kind::preempt ? Kind::next : kind; }
 }  // namespace
 
 std::string_view name_of(Kind kind) {
-  static constexpr std::string_view names[] = {"next",      "preempt", "fault_at", "fault",    "victim", "length", "spurious", "wake_order",
-                                               "jump_size", "linger",  "stale",    "delivery", "fate",   "drift",  "size",     "scenario"};
+  static constexpr std::string_view names[] = {"next",     "preempt",    "fault_at",  "fault",  "victim",      "length",
+                                               "spurious", "wake_order", "jump_size", "linger", "death_order", "stale",
+                                               "delivery", "fate",       "drift",     "size",   "scenario"};
   static_assert(std::size(names) == static_cast<std::size_t>(Kind::count_));
   return names[static_cast<std::size_t>(kind)];
 }
 
 std::string_view name_of(Fault fault) {
-  static constexpr std::string_view names[] = {"none", "kill", "pause", "clock_jump", "suspend", "reboot", "partition", "restart", "fail_over"};
+  static constexpr std::string_view names[] = {"none",   "kill",      "pause",   "clock_jump", "suspend",
+                                               "reboot", "partition", "restart", "fail_over"};
   static_assert(std::size(names) == static_cast<std::size_t>(Fault::count_));
   return names[static_cast<std::size_t>(fault)];
 }
@@ -121,7 +123,12 @@ void Tape::start_plan(const Plan& plan) {
   reset(Source::plan);
   plan_ = plan.deviations;
   postponed_ = plan.postponed;
-  std::stable_sort(plan_.begin(), plan_.end(), [](const Deviation& a, const Deviation& b) { return before(a.place, b.place); });
+  // Stable and in place: std::stable_sort needs what clang 19 calls deprecated.
+  for (auto next = plan_.begin(); next != plan_.end(); ++next) {
+    const auto place =
+        std::upper_bound(plan_.begin(), next, *next, [](const Deviation& a, const Deviation& b) { return before(a.place, b.place); });
+    std::rotate(place, next, next + 1);
+  }
 }
 
 void Tape::start_bytes(std::span<const std::uint8_t> bytes) {
@@ -146,8 +153,7 @@ bool Tape::advance() {
     Decision& last = decisions_[position_ - 1];
     if (std::uint32_t* const spent = spending(last.kind, last.choice)) ++*spent;
     // Lengths and sizes are dimensions of their own: the exhaustive engine keeps to the largest one.
-    const bool fixed = last.kind == Kind::length || last.kind == Kind::jump_size || last.kind == Kind::size ||
-                       last.kind == Kind::fault_at;
+    const bool fixed = last.kind == Kind::length || last.kind == Kind::jump_size || last.kind == Kind::size || last.kind == Kind::fault_at;
     if (!fixed && last.choice + 1 < last.n) {
       std::uint32_t* const price = spending(last.kind, last.choice + 1);
       if (price == nullptr || *price != 0) {

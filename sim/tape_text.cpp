@@ -71,6 +71,15 @@ RunId portfolio(std::uint64_t index, const Config& config) {
   }
 }
 
+RunId run_at(std::uint64_t index, const Config& config, const std::optional<RunId>& engine) {
+  if (!engine) return portfolio(index, config);
+  const std::uint32_t horizon = config.horizon_steps == 0 ? 1 : config.horizon_steps;
+  if (engine->engine == Engine::sweep) {
+    return {Engine::sweep, 0, index / horizon + 1, static_cast<std::uint32_t>(index % horizon) + 1};
+  }
+  return {engine->engine, engine->depth, index + 1, 0};
+}
+
 std::string to_text(const std::vector<Decision>& decisions) {
   std::string text;
   std::array<char, 16> digits{};

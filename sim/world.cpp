@@ -59,7 +59,7 @@ void World::reset(const Config& config, Tape& tape, bool tracing) {
   actor_steps_.fill(0);
   thread_count_ = process_count_ = paused_count_ = 0;
   host_count_ = server_count_ = message_count_ = partition_count_ = 0;
-  messages_sent_ = 0;
+  messages_sent_ = heap_bytes_ = 0;
   message_due_ns_ = never_ns;
   spurious_left_ = config.spurious_wakes_max;
   message_faults_left_ = config.message_faults_max;
@@ -115,7 +115,7 @@ ProcessId World::spawn_child(bool killable) {
   const ProcessId parent = this_process();
   const ProcessId child = spawn_process(killable, processes_[parent].host);
   processes_[child].tag = processes_[parent].tag;
-  processes_[child].inherited = processes_[parent].holds_bytes ? parent + 1 : processes_[parent].inherited;
+  processes_[child].inherited = processes_[parent].inherited | 1U << parent;
   record(Op::inherit_byte, nullptr, child, processes_[child].inherited);
   return child;
 }
@@ -129,7 +129,8 @@ ThreadId World::add_thread(ProcessId process) {
   thread.tid = processes_[process].threads == 0 ? processes_[process].pid : free_tid();
   tids_used_ |= std::uint64_t{1} << thread.tid;
   thread.state = State::ready;
-  thread.queued = thread.timed_out = false;
+  thread.queued = 0;
+  thread.timed_out = false;
   thread.deadline_ns = never_ns;
   thread.stores.first = thread.stores.count = 0;
   thread.robust.count = 0;

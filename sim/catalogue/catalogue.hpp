@@ -20,6 +20,11 @@
 //   forked-child-*             no stack can be copied: the child is a new process that starts with what the parent held
 //   unlock-touches-freed       memory stays mapped: a ghost says that it was freed
 //   condvar-group-reused       glibc's two groups without its reference counts, which only make the schedule longer
+//   grid-split-brain           members do not talk to each other: their clients ask all of them
+//   blob-cleanup-*             the store knows no leases: a blob's content says who has it
+//   lock-name-hash-collides    a row of a table is the lock, so that a holder that comes again waits
+// Every row of 24 to 42 is here as well. Rows "P" are protocols in wide use that the list has no number for. Sound leases need no bound on
+// pauses: see lease_protocol.hpp.
 #pragma once
 
 #include <cstdint>

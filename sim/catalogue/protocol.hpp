@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <tenure/sim/atomic.hpp>
-#include "sim/catalogue/catalogue.hpp"
 #include <tenure/sim/process.hpp>
+#include "sim/catalogue/catalogue.hpp"
 
 namespace tenure::sim::protocols {
 
@@ -61,5 +61,12 @@ std::vector<Bug> plain_mutex_bugs();
 std::vector<Bug> condition_bugs();
 std::vector<Bug> shared_mode_bugs();
 std::vector<Bug> clock_bugs();
+std::vector<Bug> consensus_queue_bugs();
+std::vector<Bug> consensus_session_bugs();
+std::vector<Bug> consensus_record_bugs();
+std::vector<Bug> data_grid_bugs();
+std::vector<Bug> postgres_bugs();
+std::vector<Bug> object_store_bugs();
+std::vector<Bug> table_rule_bugs();
 
 }  // namespace tenure::sim::protocols

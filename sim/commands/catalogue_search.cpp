@@ -15,8 +15,10 @@
 #include <cstring>
 #include <sstream>
 
-#include "sim/commands/hunting.hpp"
+#include <tenure/sim/crash_guard.hpp>
+
 #include "sim/commands/options.hpp"
+#include "sim/commands/program.hpp"
 
 namespace tenure::sim::commands {
 
@@ -27,8 +29,9 @@ constexpr std::uint64_t engine_runs_max = 100'000;
 
 // --- In the worker -----------------------------------------------------------------------------------------------------------------------
 
-Budget budget_of(std::uint64_t runs_max, double seconds_max) {
+Budget budget_of(std::uint64_t runs_max, double seconds_max, std::string_view wanted = {}) {
   Budget budget;
+  budget.wanted = wanted;
   budget.runs_max = runs_max;
   budget.seconds_max = seconds_max;
   return budget;
@@ -49,7 +52,7 @@ BugResult search(const Target& bug, const CatalogueOptions& options, double seco
   BugResult result{&bug};
   const Subject subject = subject_of(bug);
   Stage stage(subject);
-  const Report report = hunt_property(stage.runner, bug.property, budget_of(options.runs_max, seconds_max));
+  const Report report = stage.runner.explore(budget_of(options.runs_max, seconds_max, bug.property));
   result.seconds = report.seconds;
   result.seeds = report.runs;
   if (const Failure* failure = report.failure(bug.property)) {
@@ -62,9 +65,9 @@ BugResult search(const Target& bug, const CatalogueOptions& options, double seco
   if (!options.engines) return result;
   const std::vector<RunId> engines = all_engines();
   for (const RunId& engine : engines) {
-    Budget budget = budget_of(engine_runs_max, seconds_max / static_cast<double>(engines.size()));
+    Budget budget = budget_of(engine_runs_max, seconds_max / static_cast<double>(engines.size()), bug.property);
     budget.engine = engine;
-    const Report alone = hunt_property(stage.runner, bug.property, budget);
+    const Report alone = stage.runner.explore(budget);
     const Failure* failure = alone.failure(bug.property);
     result.engines.push_back(failure == nullptr ? std::nullopt : std::optional(failure->run));
   }
@@ -160,6 +163,7 @@ class Workers {
   }
 
   [[noreturn]] void work(int pipe, const Target& bug, double seconds_max) const {
+    const CrashGuard guard;
     const std::string line = to_line(search(bug, options_, seconds_max));
     std::string_view rest = line;
     while (!rest.empty()) {

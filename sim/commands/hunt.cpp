@@ -1,5 +1,6 @@
+#include <tenure/sim/hunt.hpp>
+
 #include "sim/commands/exit_status.hpp"
-#include "sim/commands/hunting.hpp"
 #include "sim/commands/outcome.hpp"
 #include "sim/commands/progress.hpp"
 #include "sim/commands/text.hpp"
@@ -56,7 +57,7 @@ class Hunt {
     options.stop_at_first = !wishes_.keep_going;
     if (wishes_.runs) options.runs_max = *wishes_.runs;
     Report report =
-        hunt_subject(subject, options, [&](const HuntProgress& at) { progress_.show(progress_text(subject, number, count, at)); });
+        hunt(subject.target, options, [&](const HuntProgress& at) { progress_.show(progress_text(subject, number, count, at)); });
     seconds_left_ -= report.seconds;
     outcomes_.push_back(outcome_of(program_, subject, std::move(report)));
     progress_.clear();

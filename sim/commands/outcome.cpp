@@ -3,9 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 
+#include <tenure/sim/crash_guard.hpp>
+#include <tenure/sim/hunt.hpp>
 #include <tenure/sim/timeline_of_run.hpp>
 
 #include "sim/commands/text.hpp"
@@ -37,15 +38,13 @@ Failure failure_of(Stage& stage, const RunId& id) { return failure_from(stage, s
 
 Failure failure_of(Stage& stage, const std::vector<Decision>& tape) { return failure_from(stage, stage.runner.replay(tape), {}); }
 
-bool harms_its_process(const Failure& failure) {
-  constexpr std::array<std::string_view, 3> properties{"crash", "stuck", "memory"};
-  return std::ranges::find(properties, failure.property) != properties.end();
-}
-
 Finding finding_of(const Program& program, Stage& stage, const Failure& failure, const ShrinkBudget& budget) {
   Finding finding{failure, replay_line(program, stage.subject.name, failure), {}, {}, {}};
-  if (harms_its_process(failure)) return finding;
-  finding.shrunk = shrink(stage.runner, failure, budget);
+  if (!can_be_shrunk(failure.property)) return finding;
+  Failure known = failure;
+  if (known.tape.empty() && known.id) known = failure_of(stage, *known.id);
+  if (known.property != failure.property) return finding;
+  finding.shrunk = shrink(stage.runner, known, budget);
   finding.shrunk_repro = replay_line(program, stage.subject.name, finding.shrunk->failure.tape);
   if (finding.shrunk_repro.size() > repro_bytes_max) finding.shrunk_repro.clear();
   finding.timeline = retell(stage, finding.shrunk->failure.tape, failure.id, finding.repro).timeline;
@@ -56,6 +55,7 @@ Outcome outcome_of(const Program& program, const Subject& subject, Report report
   Outcome outcome{subject.name, std::move(report), {}};
   if (!outcome.report.failed()) return outcome;
   Stage stage(subject);
+  const CrashGuard guard;
   for (const Failure& failure : outcome.report.failures) outcome.findings.push_back(finding_of(program, stage, failure, {}));
   return outcome;
 }
@@ -85,7 +85,7 @@ std::string finding_text(const Outcome& outcome, const Finding& finding) {
     text += "shrunk from " + size_text(finding.shrunk->before) + "\n         to " + size_text(finding.shrunk->after) + "\n\n";
     text += to_text(finding.timeline, terminal_options()) + '\n';
   } else {
-    text += "The run ends the process that it is in. Let a debugger have it: gdb --args " + finding.repro + '\n';
+    text += "A run that fails like this is not made small.\n";
   }
   text += "repro: " + finding.repro + '\n';
   if (!finding.shrunk_repro.empty()) text += "small: " + finding.shrunk_repro + '\n';

@@ -18,7 +18,7 @@ namespace tenure::sim::commands {
 struct Finding {
   Failure failure;
   std::string repro;             // shows the run again
-  std::optional<Shrunk> shrunk;  // nothing when the run ends the process that it is in
+  std::optional<Shrunk> shrunk;  // nothing when the run is too costly, or too dangerous, to be made again and again
   std::string shrunk_repro;      // of the small run; empty when it is too long for one line
   Timeline timeline;             // of the small run, if there is one
 };
@@ -42,8 +42,6 @@ Retold retell(Stage& stage, const std::vector<Decision>& tape, const std::option
 // The run of this number, as a failure: without a property if it does not fail.
 Failure failure_of(Stage& stage, const RunId& id);
 Failure failure_of(Stage& stage, const std::vector<Decision>& tape);
-// Whether the run ends or blocks the process that it is in.
-bool harms_its_process(const Failure& failure);
 
 Finding finding_of(const Program& program, Stage& stage, const Failure& failure, const ShrinkBudget& budget);
 Outcome outcome_of(const Program& program, const Subject& subject, Report report);

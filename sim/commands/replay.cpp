@@ -1,3 +1,5 @@
+#include <tenure/sim/crash_guard.hpp>
+
 #include "sim/commands/exit_status.hpp"
 #include "sim/commands/trace.hpp"
 
@@ -12,6 +14,7 @@ int run(const Program& program, const Wishes& wishes) {
     return usage_error(program, replay_command, "which run? --run ID, or --tape TEXT, or --tape-file FILE");
   }
   Stage stage(*subject);
+  const CrashGuard guard;
   const Failure failure = wishes.run_id ? failure_of(stage, *wishes.run_id) : failure_of(stage, *wishes.tape);
   return tell_run(program, stage, failure, {wishes.trace, wishes.json, wishes.html_path});
 }

@@ -1,5 +1,7 @@
+#include <tenure/sim/crash_guard.hpp>
+#include <tenure/sim/hunt.hpp>
+
 #include "sim/commands/exit_status.hpp"
-#include "sim/commands/hunting.hpp"
 #include "sim/commands/outcome.hpp"
 #include "sim/commands/text.hpp"
 #include "sim/commands/trace.hpp"
@@ -24,6 +26,7 @@ int tell(const Wishes& wishes, const Outcome& outcome) {
 
 int run_one(const Program& program, const Wishes& wishes, const Subject& subject) {
   Stage stage(subject);
+  const CrashGuard guard;
   const Failure failure = failure_of(stage, *wishes.run_id);
   return tell_run(program, stage, failure, {.trace = wishes.trace, .json = wishes.json});
 }
@@ -39,8 +42,9 @@ int run(const Program& program, const Wishes& wishes) {
   HuntOptions options;
   options.runs_max = wishes.runs.value_or(runs_by_default);
   options.seconds_max = 1e9;
+  options.jobs = 1;  // so that the first failure is always the same one
   options.engine = wishes.engine;
-  return tell(wishes, outcome_of(program, *subject, hunt_subject(*subject, options)));
+  return tell(wishes, outcome_of(program, *subject, hunt(subject->target, options)));
 }
 
 constexpr Key options[]{Key::runs, Key::run_id, Key::engine, Key::trace, Key::json};

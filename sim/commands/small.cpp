@@ -1,5 +1,8 @@
 #include "sim/commands/small.hpp"
 
+#include <tenure/sim/crash_guard.hpp>
+#include <tenure/sim/hunt.hpp>
+
 #include "sim/commands/exit_status.hpp"
 #include "sim/commands/text.hpp"
 
@@ -8,11 +11,11 @@ namespace tenure::sim::commands {
 namespace {
 
 // Without a run that is named, the first one that fails.
-std::optional<Failure> first_failure(Stage& stage, double seconds_max) {
-  Budget budget;
-  budget.runs_max = ~std::uint64_t{0};
-  budget.seconds_max = seconds_max;
-  const Report report = stage.runner.explore(budget);
+std::optional<Failure> first_failure(const Subject& subject, double seconds_max) {
+  HuntOptions options;
+  options.seconds_max = seconds_max;
+  options.jobs = 1;  // so that it is always the same one
+  const Report report = hunt(subject.target, options);
   if (!report.failed()) return {};
   return report.failures[0];
 }
@@ -29,11 +32,12 @@ std::optional<Small> small_run(const Program& program, const Command& command, c
     return {};
   }
   Small small{std::make_unique<Subject>(std::move(*subject)), {}, {}};
-  small.stage = std::make_unique<Stage>(*small.subject);
   std::optional<Failure> failure;
+  if (!wishes.run_id && !wishes.tape) failure = first_failure(*small.subject, search_seconds);
+  small.stage = std::make_unique<Stage>(*small.subject);
+  const CrashGuard guard;
   if (wishes.run_id) failure = failure_of(*small.stage, *wishes.run_id);
   if (wishes.tape) failure = failure_of(*small.stage, *wishes.tape);
-  if (!failure) failure = first_failure(*small.stage, search_seconds);
   if (!failure || failure->property.empty()) {
     const std::string where = failure ? "this run of " : "no run within " + seconds_text(search_seconds) + " of ";
     complain(program.name, where + small.subject->name + (failure ? " does not fail" : " fails") +
@@ -41,10 +45,14 @@ std::optional<Small> small_run(const Program& program, const Command& command, c
     status = exit_ok;
     return {};
   }
+  status = exit_failed;
   ShrinkBudget budget;
   if (wishes.budget_seconds) budget = {~std::uint64_t{0}, *wishes.budget_seconds};
   small.finding = finding_of(program, *small.stage, *failure, budget);
-  status = exit_failed;
+  if (!small.finding.shrunk) {
+    complain(program.name, "a run that fails with " + quoted(failure->property) + " cannot be made small; see: " + small.finding.repro);
+    return {};
+  }
   return small;
 }
 

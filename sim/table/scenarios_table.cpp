@@ -74,7 +74,8 @@ void ContentionScenario::work(World& world, std::uint32_t thread) {
   const std::uint32_t slot = session_[world.this_process()].slot;
   const Seat seat{slot * core::holds_per_session + thread * holds_of_thread, slot * core::waits_per_session + thread};
   if (shape_.script != nullptr) return play(world, seat);
-  for (std::uint32_t i = 0; i < shape_.operations; ++i) {
+  const std::uint32_t operations = shape_.plain ? shape_.operations : world.size(shape_.operations);
+  for (std::uint32_t i = 0; i < operations; ++i) {
     if (shape_.sweeps && world.choose(4) == 0 && model_.sessions().sweep() != 0) world.sometimes("a sweep cleaned");
     if (shape_.drops_bytes && world.choose(4) == 0) platform_.free_byte(slot);
     if (successors_due_ != 0 && world.choose(2) == 0) spawn_successors(world);
@@ -213,9 +214,11 @@ void ContentionScenario::hold(World& world, Name& name, Grant& grant, Terms term
     return;
   }
   note_grant(world, name, grant);
-  for (std::uint32_t i = 0; i < shape_.hold_steps; ++i) never_.load();
+  const std::uint32_t hold_steps = shape_.plain || shape_.script != nullptr ? shape_.hold_steps : world.size(shape_.hold_steps);
+  for (std::uint32_t i = 0; i < hold_steps; ++i) never_.load();
   if (shape_.hold_sleep_ns != 0 && (shape_.script != nullptr || world.choose(2) != 0)) sleep(world, shape_.hold_sleep_ns);
-  for (std::uint32_t i = 0; i < shape_.renewals && grant.deadline_ns != core::deadline::strict; ++i) renew(world, name, grant, terms);
+  const bool renews = shape_.renewals != 0 && grant.deadline_ns != core::deadline::strict;
+  for (std::uint32_t left = renews ? world.size(shape_.renewals) : 0; left != 0; --left) renew(world, name, grant, terms);
   check_belief(world, name, grant);
   let_go(world, name, grant);
 }

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <span>
 
-#include "core/platform.hpp"
 #include <tenure/sim/atomic.hpp>
 #include <tenure/sim/world.hpp>
+#include "core/platform.hpp"
 
 namespace tenure::sim {
 

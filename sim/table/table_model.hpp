@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include <tenure/sim/oracle.hpp>
 #include "core/names.inl.hpp"
 #include "core/sessions.inl.hpp"
-#include <tenure/sim/oracle.hpp>
 #include "sim/table/sim_platform.hpp"
 
 extern template class tenure::core::Table<tenure::sim::SimPlatform>;  // see instantiate.cpp

@@ -65,7 +65,8 @@ TEST(Exclusive, OneAfterTheOther) {
 
 TEST(Exclusive, TheReleaseMayTakeEffectBeforeItsAnswer) {
   EXPECT_EQ(granted(0).calls(0, Call::release).did(1, Call::acquire, Response::granted).answers(0, Response::ok).judged(), good);
-  EXPECT_EQ(granted(0).calls(1, Call::acquire).calls(0, Call::release).answers(1, Response::granted).answers(0, Response::ok).judged(), good);
+  EXPECT_EQ(granted(0).calls(1, Call::acquire).calls(0, Call::release).answers(1, Response::granted).answers(0, Response::ok).judged(),
+            good);
   EXPECT_EQ(granted(0).calls(1, Call::acquire).answers(1, Response::granted).did(0, Call::release, Response::ok).judged(), bad);
 }
 
@@ -94,7 +95,8 @@ TEST(Exclusive, OnlyTheHolderReleases) {
 }
 
 TEST(Exclusive, ABreakNamesTheHold) {
-  EXPECT_EQ(granted(0, 7).did(1, Call::break_lease, Response::ok, {}, {.token = 7}).did(2, Call::acquire, Response::granted).judged(), good);
+  EXPECT_EQ(granted(0, 7).did(1, Call::break_lease, Response::ok, {}, {.token = 7}).did(2, Call::acquire, Response::granted).judged(),
+            good);
   EXPECT_EQ(granted(0, 7).did(1, Call::break_lease, Response::ok, {}, {.token = 6}).judged(), bad);
   EXPECT_EQ(granted(0, 7).did(1, Call::break_lease, Response::not_held, {}, {.token = 6}).judged(), good);
   EXPECT_EQ(granted(0, 7).did(1, Call::break_lease, Response::ok).did(0, Call::release, Response::lost).judged(), good);

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include <tenure/sim/atomic.hpp>
-#include "sim/run.hpp"
+#include <tenure/sim/runner.hpp>
 
 namespace tenure::sim {
 namespace {
@@ -369,7 +369,7 @@ class InAWorld : public testing::TestWithParam<std::string_view> {};
 
 TEST_P(InAWorld, FailsTheRun) {
   Careless scenario(GetParam());
-  EXPECT_EQ(Runner(scenario).run_seed(1).property, GetParam());
+  EXPECT_EQ(Runner(scenario).run_at(1).property, GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryProperty, InAWorld,

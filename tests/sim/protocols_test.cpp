@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string>
 
-#include "sim/catalogue/catalogue.hpp"
 #include <tenure/sim/runner.hpp>
+#include "sim/catalogue/catalogue.hpp"
 
 // Sanitizer builds are slower: they run this fraction of the sound twins' seeds.
 #ifndef TENURE_SIM_SCALE
@@ -18,7 +18,7 @@
 namespace tenure::sim::protocols {
 namespace {
 
-constexpr std::uint64_t seeds_max = 30'000;
+constexpr std::uint64_t seeds_max = 200'000;
 constexpr std::uint64_t sound_factor = 100;
 constexpr std::uint64_t sound_runs_min = 50'000;
 constexpr std::uint64_t harsh_runs = 20'000;
@@ -29,16 +29,21 @@ std::string printed(Runner& runner, const Failure& failure) {
   return out.str();
 }
 
+bool is_table_rule(const Bug& bug) { return bug.rows == "T"; }
+
 class Protocols : public testing::TestWithParam<const Bug*> {};
 
 TEST_P(Protocols, TheBrokenOneIsFoundAndReplaysAndTheSoundOneIsClean) {
   const Bug& bug = *GetParam();
   const auto broken = bug.scenario(Variant::broken);
   Runner runner(*broken);
-  const Report found = runner.explore({.runs_max = seeds_max});
-  ASSERT_TRUE(found.failed()) << to_text(found);
-  const Failure& failure = found.failures.front();
-  EXPECT_EQ(failure.property, bug.property) << failure.detail;
+  const Report found = runner.explore({.runs_max = seeds_max, .wanted = bug.property});
+  ASSERT_NE(found.failure(bug.property), nullptr) << to_text(found);
+  const Failure& failure = *found.failure(bug.property);
+  // What breaks in the lease table may show as damage first.
+  if (!is_table_rule(bug)) {
+    EXPECT_EQ(found.failures.front().property, bug.property) << found.failures.front().detail;
+  }
 
   const Verdict again = runner.run(*failure.id);
   EXPECT_EQ(again.hash, failure.hash);
@@ -52,7 +57,9 @@ TEST_P(Protocols, TheBrokenOneIsFoundAndReplaysAndTheSoundOneIsClean) {
   EXPECT_EQ(trace, printed(runner, failure));
 
   const auto sound = bug.scenario(Variant::sound);
-  const std::uint64_t sound_runs = std::max(sound_factor * failure.run, sound_runs_min) / TENURE_SIM_SCALE;
+  // The sound table is judged elsewhere, at length: table_test.cpp.
+  const std::uint64_t all_runs = is_table_rule(bug) ? failure.run : std::max(sound_factor * failure.run, sound_runs_min);
+  const std::uint64_t sound_runs = all_runs / TENURE_SIM_SCALE + 1;
   const Report clean = Runner(*sound).explore({.runs_max = sound_runs});
   EXPECT_FALSE(clean.failed()) << to_text(clean);
   std::printf("%-26s %-10s found in run %-6llu sound twin: %llu runs\n", std::string(bug.id).c_str(), failure.property.c_str(),
@@ -61,6 +68,7 @@ TEST_P(Protocols, TheBrokenOneIsFoundAndReplaysAndTheSoundOneIsClean) {
 
 // More faults than the bug needs, under both memory models.
 TEST_P(Protocols, TheSoundOneStandsHarsherFaults) {
+  if (is_table_rule(*GetParam())) return;  // its scenario has the faults that it is made for
   const auto sound = GetParam()->scenario(Variant::sound);
   for (const Memory memory : {Memory::sequential, Memory::total_store_order}) {
     Config config = sound->config();
@@ -96,8 +104,10 @@ TEST(Catalogue, CoversItsRowsUnderUniqueNames) {
     EXPECT_FALSE(bug.source.empty() || bug.summary.empty()) << bug.id;
     EXPECT_EQ(find_bug(bug.id), &bug);
   }
-  const std::set<std::string_view> wanted{"43", "44", "45", "46", "47", "48", "49", "50", "51", "52", "53", "54",
-                                          "55", "56", "57", "58", "59", "72", "S1", "S2", "S3", "S4", "U"};
+  const std::set<std::string_view> wanted{"24", "25", "26", "27", "28", "29", "30", "31", "32", "33", "34", "35",  //
+                                          "36", "37", "38", "39", "40", "41", "42", "P",                           //
+                                          "43", "44", "45", "46", "47", "48", "49", "50", "51", "52", "53", "54",
+                                          "55", "56", "57", "58", "59", "72", "S1", "S2", "S3", "S4", "T", "U"};
   EXPECT_EQ(rows, wanted);
   EXPECT_EQ(find_bug("no-such-bug"), nullptr);
 }

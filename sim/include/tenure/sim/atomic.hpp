@@ -124,7 +124,8 @@ class Atomic {
     if (world != nullptr && world->has_stale_reads()) [[unlikely]] {
       WeakMemory& memory = world->weak_memory();
       if (equal) {
-        memory.modify(world->this_thread(), this, to_bits(seen), to_bits(desired), acquires(success), releases(success), sequential(success));
+        memory.modify(world->this_thread(), this, to_bits(seen), to_bits(desired), acquires(success), releases(success),
+                      sequential(success));
       } else {
         memory.read(world->this_thread(), this, to_bits(seen), 0, acquires(failure));
       }

@@ -19,13 +19,13 @@ struct Config {
   // Faults of one run: a random engine draws a number up to the maximum, and a step below the horizon, for each.
   std::uint32_t kills_max = 0;
   std::uint32_t pauses_max = 0;
-  std::uint32_t suspends_max = 0;         // of a whole host
-  std::uint32_t reboots_max = 0;          // of a host: all its processes die at once
-  std::uint32_t realtime_jumps_max = 0;   // of a host's realtime clock
-  std::uint32_t partitions_max = 0;       // of one direction between a host and a server
-  std::uint32_t restarts_max = 0;         // of a server
-  std::uint32_t fail_overs_max = 0;       // of a server, to its replica
-  std::uint32_t message_faults_max = 0;   // messages lost, doubled, delayed, and connections that break after the server has acted
+  std::uint32_t suspends_max = 0;        // of a whole host
+  std::uint32_t reboots_max = 0;         // of a host: all its processes die at once
+  std::uint32_t realtime_jumps_max = 0;  // of a host's realtime clock
+  std::uint32_t partitions_max = 0;      // of one direction between a host and a server
+  std::uint32_t restarts_max = 0;        // of a server
+  std::uint32_t fail_overs_max = 0;      // of a server, to its replica
+  std::uint32_t message_faults_max = 0;  // messages lost, doubled, delayed, and connections that break after the server has acted
   std::uint32_t spurious_wakes_max = 0;
   std::uint32_t pause_steps_max = 1000;  // lengths of pauses, suspends, partitions, delays are log-uniform from 1 step up to this
   std::uint64_t realtime_jump_ms_max = 3'600'000;
@@ -41,6 +41,7 @@ struct Config {
   // The kernel and the file system.
   bool bells_forbidden = false;      // arm_bell fails: no robust list for our words
   bool bell_before_drain = false;    // the bell may ring while another thread of the victim still has stores in its buffer
+  bool bell_before_unqueue = true;   // the bell's wake-up may be spent on another thread of the victim, which is dead and still queued
   bool token_mark_fails = false;     // no durable place for the mark
   bool wake_any_order = true;        // else waiters of a word wake in the order in which they went to sleep
   std::uint64_t byte_linger_ns = 0;  // a forked child may hold the dead process's bytes for this long more (never_ns: for ever)
@@ -49,6 +50,8 @@ struct Config {
 
   std::uint32_t steps_max = 20'000;    // a run that takes more is a livelock
   std::uint32_t turn_steps_max = 512;  // one actor's longest turn while others are ready, so that a spinning loop is not for ever
+
+  std::uint64_t heap_bytes_max = 256 << 20;  // that the threads of a run may allocate in all
 
   std::uint64_t planted = 0;  // mistakes that the code under test makes on purpose, one bit each; see World::planted()
 };

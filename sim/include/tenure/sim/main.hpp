@@ -42,10 +42,10 @@ int sim_main(int argc, char** argv, std::span<const Target> targets);
 }  // namespace tenure::sim
 
 // The whole main() of a program that simulates the given scenario classes, which have default constructors.
-#define TENURE_SIM_MAIN(...)                                                                            \
-  int main(int argc, char** argv) {                                                                     \
-    return [&]<class... S>(std::type_identity<std::tuple<S...>>) {                                      \
-      const tenure::sim::Target targets[] = {tenure::sim::target<S>()...};                              \
-      return tenure::sim::sim_main(argc, argv, targets);                                                \
-    }(std::type_identity<std::tuple<__VA_ARGS__>>{});                                                   \
+#define TENURE_SIM_MAIN(...)                                               \
+  int main(int argc, char** argv) {                                        \
+    return [&]<class... S>(std::type_identity<std::tuple<S...>>) {         \
+      const tenure::sim::Target targets[] = {tenure::sim::target<S>()...}; \
+      return tenure::sim::sim_main(argc, argv, targets);                   \
+    }(std::type_identity<std::tuple<__VA_ARGS__>>{});                      \
   }

@@ -37,7 +37,8 @@ inline Wakeup sleep_on(const Atomic<std::uint32_t>& word, std::uint32_t expected
 inline std::uint32_t wake(const Atomic<std::uint32_t>& word, std::uint32_t count = 1) { return here().futex_wake(word.address(), count); }
 inline void nap(std::uint64_t ns) { here().futex_wait({}, ns); }
 
-// Clocks of the process's host, in nanoseconds and milliseconds: since boot with and without the time of suspension; of day, which may jump.
+// Clocks of the process's host, in nanoseconds and milliseconds: since boot with and without the time of suspension; of day, which may
+// jump.
 inline std::uint64_t boottime_ns() { return here().read_boottime_ns(); }
 inline std::uint64_t monotonic_ns() { return here().read_monotonic_ns(); }
 inline std::uint64_t realtime_ms() { return here().read_realtime_ms(); }

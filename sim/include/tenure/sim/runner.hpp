@@ -18,11 +18,12 @@ namespace tenure::sim {
 
 struct Budget {
   std::uint64_t runs_max = 10'000;
-  double seconds_max = 1e9;         // looked at now and then; a run is never cut short
-  std::uint64_t first_index = 0;    // in the list of runs: see portfolio()
-  std::uint64_t index_step = 1;     // several workers share the list
-  std::uint64_t failures_max = 1;   // stop after so many failing runs
+  double seconds_max = 1e9;          // looked at now and then; a run is never cut short
+  std::uint64_t first_index = 0;     // in the list of runs: see portfolio()
+  std::uint64_t index_step = 1;      // several workers share the list
+  std::uint64_t failures_max = 1;    // stop after so many failing runs
   std::optional<RunId> engine = {};  // this engine alone, the seeds being index + 1
+  std::string_view wanted = {};      // instead of failures_max: go on until this property has failed
 };
 
 // The first failing run of one property.
@@ -71,6 +72,9 @@ class Runner {
   Verdict run_plan(const Plan& plan, bool tracing = false);
   // The plan of a failing run.
   Plan plan_of(const Failure& failure);
+
+  // Runs that take more fail as livelocks.
+  void limit_steps(std::uint32_t steps_max) { config_.steps_max = steps_max; }
 
   // Where failures are told as they are found, readable trace included. Null: nowhere.
   void tell(std::ostream* out) { out_ = out; }

@@ -15,24 +15,26 @@
 
 namespace tenure::sim {
 
-// What a decision is about. Choice 0 is always the quiet one: go on, no fault, first come first served, the newest value, the smallest size.
+// What a decision is about. Choice 0 is always the quiet one: go on, no fault, first come first served, the newest value, the smallest
+// size.
 enum class Kind : std::uint8_t {
-  next,        // which actor continues, the last one being unable to
-  preempt,     // the same, the last one (choice 0) being able to go on
-  fault_at,    // after how many steps the next fault lands; 0: never
-  fault,       // which one it is: a number of Fault; 0: none
-  victim,      // whom it meets: 0 is the process that is about to step
-  length,      // how long: a number of steps, less one
-  spurious,    // does this sleep end for no reason?
-  wake_order,  // which of a word's sleepers
-  jump_size,   // by how much realtime jumps
-  linger,      // does a child keep the dead process's bytes?
-  stale,       // which of the values that a load may return: 0 is the newest
-  delivery,    // which of the messages that are due
-  fate,        // what becomes of a message: a number of Fate
-  drift,       // of a host's clocks
-  size,        // how many, less one: of processes, operations
-  scenario,    // a choice of the scenario's own
+  next,         // which actor continues, the last one being unable to
+  preempt,      // the same, the last one (choice 0) being able to go on
+  fault_at,     // after how many steps the next fault lands; 0: never
+  fault,        // which one it is: a number of Fault; 0: none
+  victim,       // whom it meets: 0 is the process that is about to step
+  length,       // how long: a number of steps, less one
+  spurious,     // does this sleep end for no reason?
+  wake_order,   // which of a word's sleepers
+  jump_size,    // by how much realtime jumps
+  linger,       // does a child keep the dead process's bytes?
+  death_order,  // what the kernel does first with the dead: 0, it takes them off the queues
+  stale,        // which of the values that a load may return: 0 is the newest
+  delivery,     // which of the messages that are due
+  fate,         // what becomes of a message: a number of Fate
+  drift,        // of a host's clocks
+  size,         // how many, less one: of processes, operations
+  scenario,     // a choice of the scenario's own
   count_
 };
 
@@ -85,9 +87,11 @@ std::string to_text(const RunId& id);
 // Nothing where the text names no run. A bare number N is "uniform:N".
 std::optional<RunId> run_id_from(std::string_view text);
 
-// The default mixture: the run that stands at place `index` (from 0) of an endless list. No engine dominates; lists of seeds to detection show
-// each of them far ahead on some bugs. Sweeps go up to the configuration's horizon, and are left out where nobody may be killed.
+// The default mixture: the run that stands at place `index` (from 0) of an endless list. No engine dominates; lists of seeds to detection
+// show each of them far ahead on some bugs. Sweeps go up to the configuration's horizon, and are left out where nobody may be killed.
 RunId portfolio(std::uint64_t index, const Config& config);
+// The run at a place of the list of one engine, or of the mixture.
+RunId run_at(std::uint64_t index, const Config& config, const std::optional<RunId>& engine);
 
 // Where somebody stands when a question is asked: an actor, and how many steps it has taken. Names a place in a run independently of what
 // others did before.
@@ -106,8 +110,8 @@ struct Deviation {
   bool operator==(const Deviation&) const = default;
 };
 
-// A run as a list of deviations from the quiet one. Unlike a tape it stays meaningful when an entry is taken out, which is what the shrinker
-// needs. The actors of `postponed`, one bit each, go on only where a deviation says so or no other one can.
+// A run as a list of deviations from the quiet one. Unlike a tape it stays meaningful when an entry is taken out, which is what the
+// shrinker needs. The actors of `postponed`, one bit each, go on only where a deviation says so or no other one can.
 struct Plan {
   std::vector<Deviation> deviations;
   std::uint64_t postponed = 0;

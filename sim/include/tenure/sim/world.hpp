@@ -1,5 +1,5 @@
-// The simulated world: hosts with their clocks, processes and their threads, memory, the part of the kernel that a lock manager sees, servers
-// and the network, and the scheduler.
+// The simulated world: hosts with their clocks, processes and their threads, memory, the part of the kernel that a lock manager sees,
+// servers and the network, and the scheduler.
 //
 // Everything shared is done in steps. A step first lets the scheduler choose who goes on, then lets a fault land, and then has its effect
 // at once; so a kill right before and right after every effect is reachable. Between two steps a thread runs alone: ghost state of a
@@ -204,6 +204,14 @@ class World {
   // From a signal's handler, on another stack: the running thread did what no process survives. Doesn't return when there is one.
   void crash(const char* property, const char* detail);
   bool in_thread() const { return active_ == this && running_ != nobody; }
+  // Changes with every step of every run.
+  std::uint64_t progress() const { return hash_ + steps_; }
+  // The running thread allocates. Beyond Config::heap_bytes_max in one run, freed or not, that fails the run with "memory".
+  void charge_heap(std::size_t bytes) {
+    if (running_ == nobody) return;
+    heap_bytes_ += bytes;
+    if (heap_bytes_ > config_.heap_bytes_max) crash("memory", "the run allocates without end");
+  }
 
   // --- For scenarios: setup and threads -------------------------------------------------------------------------------------------
   // The first host is there. Its clocks are true time, up to the drift that the configuration allows and the tape chooses.
@@ -222,7 +230,8 @@ class World {
     spawn(this_process(), body);
     end_exec();
   }
-  // A child of the running process, which inherits the bytes that this one holds or has inherited, and its tag. One step.
+  // A child of the running process, which inherits its tag and every descriptor of bytes that it has: what is claimed through one, later
+  // too, stays locked as long as somebody has it. One step.
   ProcessId spawn_child(bool killable = true);
   // In setup(): what a process has done before the run begins, without the steps it takes.
   void preset_byte(ProcessId process, std::uint32_t slot);
@@ -242,14 +251,15 @@ class World {
   ThreadId this_thread() const { return running_; }
   std::uint32_t tid(ThreadId thread) const { return threads_[thread].tid; }
   std::uint32_t pid(ProcessId process) const { return processes_[process].pid; }
+  ProcessId process_of(ThreadId thread) const { return threads_[thread].process; }
   HostId host(ProcessId process) const { return processes_[process].host; }
   // What the clocks of a host show, for its servers; and how often it was rebooted.
   std::uint64_t boottime_ns(HostId host) const { return host_boottime_ns(hosts_[host]); }
   std::uint64_t realtime_ms(HostId host) const;
   std::uint32_t boots(HostId host) const { return hosts_[host].boots; }
   std::uint64_t planted() const { return config_.planted; }
-  ProcessId processes() const { return process_count_; }  // of this run so far, dead ones included
-  std::uint32_t processes_in_use() const;                 // those that have taken a step
+  ProcessId processes() const { return process_count_; }                                     // of this run so far, dead ones included
+  std::uint32_t processes_in_use() const;                                                    // those that have taken a step
   std::uint64_t threads_of(ProcessId process) const { return processes_[process].threads; }  // one bit each
   bool alive(ProcessId process) const { return processes_[process].alive; }
   // Dead, and the kernel has done all its work on it.
@@ -408,7 +418,7 @@ class World {
     ProcessId process;
     std::uint32_t tid;
     State state;
-    bool queued;  // on the futex queues of its watches
+    std::uint32_t queued;  // bit set: the watches on whose futex queues it is
     bool timed_out;
     std::uint64_t queued_at;  // order of going to sleep
     std::uint64_t deadline_ns;
@@ -443,7 +453,7 @@ class World {
     bool paused;
     bool holds_bytes;
     std::uint64_t tag;
-    std::uint32_t inherited;  // the process whose bytes it has inherited, + 1
+    std::uint32_t inherited;  // bit set: the processes whose descriptor it has beside its own
     std::uint64_t paused_until_ns;
     std::uint64_t lingers_until_ns;
     std::array<std::uint32_t*, bells_max> bells;
@@ -565,6 +575,7 @@ class World {
   // kernel.cpp
   void run_kernel(ProcessId process);
   bool kernel_drains(Process& process);
+  bool somebody_queued(const Process& process) const;
   bool kernel_unqueues(Process& process);
   bool kernel_walks(ProcessId id);
   bool kernel_handles_word(std::uint32_t* word, ThreadId thread, std::uint32_t tid, bool pending, Death& death);
@@ -603,7 +614,7 @@ class World {
   bool observed_ = false;   // by a trace, a script, or the search over states
   bool attentive_ = false;  // somebody wants to be asked at every step: a script, a plan, the search over states
   bool over_ = false;
-  void* exceptions_ = nullptr;  // where the C++ runtime keeps what it knows of this thread's exceptions
+  void* exceptions_ = nullptr;                    // where the C++ runtime keeps what it knows of this thread's exceptions
   std::uint32_t fault_step_ = ~std::uint32_t{0};  // where the next fault lands
   std::array<std::uint32_t, 64> actor_steps_{};
   Tape* tape_ = nullptr;
@@ -626,6 +637,7 @@ class World {
   std::uint32_t cue_times_ = 0;  // how often the first cue has happened
   Verdict verdict_;
   const char* crash_detail_ = nullptr;
+  std::uint64_t heap_bytes_ = 0;
   Fiber main_;
   std::array<Thread, threads_max> threads_{};
   std::array<Process, processes_max> processes_{};
