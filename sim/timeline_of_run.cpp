@@ -38,6 +38,7 @@ class Builder {
       end_expired(line);
       tell(line);
     }
+    tell_wakes_of_the_dead();
     if (verdict_.failed) accuse();
     return std::move(timeline_);
   }
@@ -46,6 +47,13 @@ class Builder {
   using LeaseKey = std::pair<ThreadId, const void*>;
   struct Sleep {
     std::size_t span;
+    std::vector<const void*> words;
+  };
+  // One that was killed in its sleep, or between being woken and going on.
+  struct DeadSleeper {
+    LaneId lane;
+    std::uint32_t slept_step;
+    std::uint32_t died_step;
     std::vector<const void*> words;
   };
   struct Hold {
@@ -113,6 +121,23 @@ class Builder {
     return "w" + std::to_string(known->second);
   }
 
+  std::string robust_label(const TraceLine& line) {
+    constexpr std::uint64_t removes = 0;
+    constexpr std::uint64_t adds = 1;
+    if (line.word == nullptr) return "robust list: nothing pending";
+    const char* what = line.first == adds ? "add " : line.first == removes ? "remove " : "pending ";
+    return std::string("robust list: ") + what + name_of_word(line.word);
+  }
+
+  // The ghosts that judge holds have no names of their own.
+  std::string name_of_lock(const void* lock) {
+    if (const std::string_view name = world_.word_name(lock); !name.empty()) return std::string(name);
+    const auto known = std::ranges::find(locks_, lock);
+    const auto number = known - locks_.begin() + 1;
+    if (known == locks_.end()) locks_.push_back(lock);
+    return number == 1 ? "lock" : "lock " + std::to_string(number);
+  }
+
   // What a step did, for people.
   std::string label_of(const TraceLine& line) {
     std::string label(name_of(line.op));
@@ -132,6 +157,7 @@ class Builder {
       case Op::find_tag:
       case Op::token_mark:
       case Op::kernel_mark: label += ' ' + value_text(line.first); break;
+      case Op::robust_list: label = robust_label(line); break;
       case Op::kernel_free_bytes: label = "frees the bytes of"; [[fallthrough]];
       case Op::send_kill: label += ' ' + world_.process_name(static_cast<ProcessId>(line.first)); break;
       case Op::cas_failed: label += ", it is " + value_text(line.first); break;
@@ -225,9 +251,8 @@ class Builder {
       return;
     }
     end_hold(key, line.step);
-    const std::string_view name = world_.word_name(line.word);
     const std::optional<std::uint64_t> token = line.first == 0 ? std::nullopt : std::optional(line.first);
-    holds_[key] = {begin_span(of_thread(line.thread), Span::Kind::holding, line.step, std::string(name), token), line.second};
+    holds_[key] = {begin_span(of_thread(line.thread), Span::Kind::holding, line.step, name_of_lock(line.word), token), line.second};
   }
   void end_hold(const LeaseKey& key, std::uint32_t step) {
     const auto found = holds_.find(key);
@@ -266,6 +291,18 @@ class Builder {
     sleeps_.erase(known);
   }
 
+  // Who was woken and died before it went on has left no other trace of that.
+  void tell_wakes_of_the_dead() {
+    for (Waker& waker : wakers_) {
+      for (const DeadSleeper& dead : dead_sleepers_) {
+        const bool was_there = dead.slept_step < waker.step && waker.step < dead.died_step;
+        if (waker.left == 0 || !was_there || std::ranges::find(dead.words, waker.word) == dead.words.end()) continue;
+        --waker.left;
+        add_arrow(Arrow::Kind::wake, Arrow::Fate::delivered, waker.lane, dead.lane, waker.step, dead.died_step);
+      }
+    }
+  }
+
   void tell_exit(const TraceLine& line) {
     end_thread(line.thread, line.step);
     begin_span(of_thread(line.thread), Span::Kind::dead, line.step, "ended");
@@ -275,6 +312,8 @@ class Builder {
     end_open(waits_, thread, step);
     if (const auto sleep = sleeps_.find(thread); sleep != sleeps_.end()) {
       end_span(sleep->second.span, step);
+      const Span& span = timeline_.spans[sleep->second.span];
+      dead_sleepers_.push_back({span.lane, span.from_step, step, sleep->second.words});
       sleeps_.erase(sleep);
     }
     std::erase_if(holds_, [&](const auto& entry) {
@@ -420,6 +459,8 @@ class Builder {
   std::map<ThreadId, Call> calls_;
   std::map<ThreadId, std::uint32_t> last_steps_;
   std::vector<Waker> wakers_;
+  std::vector<DeadSleeper> dead_sleepers_;
+  std::vector<const void*> locks_;
   std::uint64_t over_ = 0;  // threads that have ended, a bit each
   std::uint32_t suspended_step_ = no_step;
 };
