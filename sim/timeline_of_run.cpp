@@ -1,38 +1,28 @@
 #include <tenure/sim/timeline_of_run.hpp>
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <charconv>
 #include <map>
 #include <utility>
 #include <vector>
+
+#include "sim/run_lanes.hpp"
+#include "sim/trace_words.hpp"
 
 namespace tenure::sim {
 
 namespace {
 
-std::string hexadecimal(std::uint64_t number) {
-  std::array<char, 16> digits{};
-  return "0x" + std::string(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr);
-}
-std::string value_text(std::uint64_t value) {
-  constexpr std::uint64_t decimal_max = 9999;
-  return value <= decimal_max ? std::to_string(value) : hexadecimal(value);
-}
-
-bool changes_memory(Op op) { return op == Op::exchange || op == Op::cas || op == Op::fetch_add; }
 bool is_kernel(Op op) { return op >= Op::kernel_unqueue && op <= Op::kernel_reap; }
 bool is_about_processes(const std::string& property) { return property == "exclusion" || property == "token"; }
 
 class Builder {
  public:
-  Builder(const World& world, const Verdict& verdict) : world_(world), verdict_(verdict) {}
+  Builder(const World& world, const Verdict& verdict) : world_(world), verdict_(verdict), lanes_(world, timeline_.lanes), words_(world) {}
 
   Timeline build(std::string_view title) {
     timeline_.title = title;
     timeline_.totals = {world_.processes_in_use(), verdict_.faults, verdict_.switches, verdict_.steps};
-    make_lanes();
     for (const TraceLine& line : world_.trace()) {
       note_time(line);
       end_expired(line);
@@ -74,102 +64,6 @@ class Builder {
     std::uint64_t left;
   };
 
-  // --- Lanes ---
-
-  void make_lanes() {
-    for (ProcessId process = 0; process < world_.processes(); ++process) {
-      const std::string name = world_.process_name(process);
-      const LaneId lane = add_lane(name, Lane::Kind::process);
-      process_lanes_.push_back(lane);
-      const std::uint64_t threads = world_.threads_of(process);
-      for (std::uint64_t rest = threads; rest != 0; rest &= rest - 1) {
-        const auto thread = static_cast<ThreadId>(std::countr_zero(rest));
-        if (thread_lanes_.size() <= thread) thread_lanes_.resize(thread + 1, no_lane);
-        thread_lanes_[thread] =
-            std::popcount(threads) == 1 ? lane : add_lane(name + "/t" + std::to_string(thread), Lane::Kind::thread, lane);
-      }
-    }
-    for (ServerId server = 0; server < world_.servers(); ++server)
-      server_lanes_.push_back(add_lane(world_.server_name(server), Lane::Kind::server));
-  }
-
-  LaneId add_lane(std::string name, Lane::Kind kind, LaneId parent = no_lane) {
-    timeline_.lanes.push_back({.name = std::move(name), .kind = kind, .parent = parent});
-    return timeline_.lanes.size() - 1;
-  }
-
-  // Made when they are first needed.
-  LaneId kernel() { return made(kernel_, "kernel", Lane::Kind::kernel); }
-  LaneId network() { return made(network_, "network", Lane::Kind::network); }
-  LaneId clock() { return made(clock_, "clock", Lane::Kind::clock); }
-  LaneId made(LaneId& lane, const char* name, Lane::Kind kind) {
-    if (lane == no_lane) lane = add_lane(name, kind);
-    return lane;
-  }
-  LaneId of_process(std::uint64_t process) { return process < process_lanes_.size() ? process_lanes_[process] : kernel(); }
-  LaneId of_thread(std::uint64_t thread) {
-    return thread < thread_lanes_.size() && thread_lanes_[thread] != no_lane ? thread_lanes_[thread] : kernel();
-  }
-  LaneId of_server(std::uint64_t server) { return server < server_lanes_.size() ? server_lanes_[server] : network(); }
-
-  // --- Words ---
-
-  std::string name_of_word(const void* word) {
-    if (word == nullptr) return {};
-    if (const std::string_view name = world_.word_name(word); !name.empty()) return std::string(name);
-    const auto [known, is_new] = words_.try_emplace(word, words_.size() + 1);
-    return "w" + std::to_string(known->second);
-  }
-
-  std::string robust_label(const TraceLine& line) {
-    constexpr std::uint64_t removes = 0;
-    constexpr std::uint64_t adds = 1;
-    if (line.word == nullptr) return "robust list: nothing pending";
-    const char* what = line.first == adds ? "add " : line.first == removes ? "remove " : "pending ";
-    return std::string("robust list: ") + what + name_of_word(line.word);
-  }
-
-  // The ghosts that judge holds have no names of their own.
-  std::string name_of_lock(const void* lock) {
-    if (const std::string_view name = world_.word_name(lock); !name.empty()) return std::string(name);
-    const auto known = std::ranges::find(locks_, lock);
-    const auto number = known - locks_.begin() + 1;
-    if (known == locks_.end()) locks_.push_back(lock);
-    return number == 1 ? "lock" : "lock " + std::to_string(number);
-  }
-
-  // What a step did, for people.
-  std::string label_of(const TraceLine& line) {
-    std::string label(name_of(line.op));
-    constexpr std::string_view kernel_prefix = "kernel ";
-    if (label.starts_with(kernel_prefix)) label.erase(0, kernel_prefix.size());
-    if (line.word != nullptr) label += ' ' + name_of_word(line.word);
-    switch (line.op) {
-      case Op::note: label = line.text == nullptr ? "note" : line.text; [[fallthrough]];
-      case Op::load:
-      case Op::store:
-      case Op::drain:
-      case Op::arm_bell:
-      case Op::claim_byte:
-      case Op::free_byte:
-      case Op::probe_byte:
-      case Op::set_tag:
-      case Op::find_tag:
-      case Op::token_mark:
-      case Op::kernel_mark: label += ' ' + value_text(line.first); break;
-      case Op::robust_list: label = robust_label(line); break;
-      case Op::kernel_free_bytes: label = "frees the bytes of"; [[fallthrough]];
-      case Op::send_kill: label += ' ' + world_.process_name(static_cast<ProcessId>(line.first)); break;
-      case Op::cas_failed: label += ", it is " + value_text(line.first); break;
-      case Op::wait: label += ", it is " + value_text(line.first) + " and not " + value_text(line.second); break;
-      case Op::wake: label += ", " + std::to_string(line.second) + " woken"; break;
-      default: break;
-    }
-    if (changes_memory(line.op)) label += ' ' + value_text(line.first) + " -> " + value_text(line.second);
-    if (line.op == Op::claim_byte || line.op == Op::probe_byte) label += line.second != 0 ? ": held" : ": free";
-    return label;
-  }
-
   // --- Events ---
 
   void note_time(const TraceLine& line) {
@@ -208,10 +102,10 @@ class Builder {
   void tell(const TraceLine& line) {
     if (tell_fault(line) || tell_message(line)) return;
     if (is_kernel(line.op)) {
-      add_point(kernel(), line.step, Point::Kind::step, label_of(line), line.op == Op::kernel_unqueue);
-      if (line.op == Op::kernel_wake && line.first != 0) wakers_.push_back({kernel(), line.step, line.word, line.first});
+      add_point(lanes_.kernel(), line.step, Point::Kind::step, words_.label(line), line.op == Op::kernel_unqueue);
+      if (line.op == Op::kernel_wake && line.first != 0) wakers_.push_back({lanes_.kernel(), line.step, line.word, line.first});
     } else if (line.op == Op::drain) {
-      add_point(of_thread(line.second), line.step, Point::Kind::step, label_of(line));
+      add_point(lanes_.thread(line.second), line.step, Point::Kind::step, words_.label(line));
     } else if (line.process != nobody && !has_no_thread(line.op)) {
       tell_thread(line);
       last_steps_[line.thread] = line.step;
@@ -219,7 +113,7 @@ class Builder {
   }
 
   void tell_thread(const TraceLine& line) {
-    const LaneId lane = of_thread(line.thread);
+    const LaneId lane = lanes_.thread(line.thread);
     switch (line.op) {
       case Op::start: return;
       case Op::exit: return tell_exit(line);
@@ -233,14 +127,14 @@ class Builder {
       case Op::sleep: return tell_sleep(line);
       case Op::resume: return tell_resume(line);
       case Op::read_clock: return add_point(lane, line.step, Point::Kind::clock, "reads the clock", true);
-      case Op::note: return add_point(lane, line.step, Point::Kind::note, label_of(line));
+      case Op::note: return add_point(lane, line.step, Point::Kind::note, words_.label(line));
       case Op::wake:
         if (line.second != 0) wakers_.push_back({lane, line.step, line.word, line.second});
-        return add_point(lane, line.step, Point::Kind::step, label_of(line), line.second == 0);
+        return add_point(lane, line.step, Point::Kind::step, words_.label(line), line.second == 0);
       default: break;
     }
     const bool minor = line.op == Op::load || line.op == Op::cas_failed || line.op == Op::probe_byte || line.op == Op::fence;
-    add_point(lane, line.step, Point::Kind::step, label_of(line), minor);
+    add_point(lane, line.step, Point::Kind::step, words_.label(line), minor);
   }
 
   void tell_hold(const TraceLine& line) {
@@ -252,7 +146,7 @@ class Builder {
     }
     end_hold(key, line.step);
     const std::optional<std::uint64_t> token = line.first == 0 ? std::nullopt : std::optional(line.first);
-    holds_[key] = {begin_span(of_thread(line.thread), Span::Kind::holding, line.step, name_of_lock(line.word), token), line.second};
+    holds_[key] = {begin_span(lanes_.thread(line.thread), Span::Kind::holding, line.step, words_.lock(line.word), token), line.second};
   }
   void end_hold(const LeaseKey& key, std::uint32_t step) {
     const auto found = holds_.find(key);
@@ -264,9 +158,9 @@ class Builder {
   // A sleep on several words is one span.
   void tell_sleep(const TraceLine& line) {
     const auto [known, is_new] = sleeps_.try_emplace(line.thread);
-    if (is_new) known->second.span = begin_span(of_thread(line.thread), Span::Kind::asleep, line.step);
+    if (is_new) known->second.span = begin_span(lanes_.thread(line.thread), Span::Kind::asleep, line.step);
     std::string& name = timeline_.spans[known->second.span].name;
-    name += (name.empty() ? "" : ", ") + name_of_word(line.word);
+    name += (name.empty() ? "" : ", ") + words_.word(line.word);
     known->second.words.push_back(line.word);
   }
   void tell_resume(const TraceLine& line) {
@@ -274,7 +168,7 @@ class Builder {
     if (known == sleeps_.end()) {
       // It slept on no word, which only its end tells.
       const auto last = last_steps_.find(line.thread);
-      if (last != last_steps_.end()) end_span(begin_span(of_thread(line.thread), Span::Kind::asleep, last->second), line.step);
+      if (last != last_steps_.end()) end_span(begin_span(lanes_.thread(line.thread), Span::Kind::asleep, last->second), line.step);
       return;
     }
     end_span(known->second.span, line.step);
@@ -284,9 +178,9 @@ class Builder {
         wakers_, [&](const Waker& each) { return each.left != 0 && std::ranges::find(words, each.word) != words.end(); });
     if (woken && waker != wakers_.end()) {
       --waker->left;
-      add_arrow(Arrow::Kind::wake, Arrow::Fate::delivered, waker->lane, of_thread(line.thread), waker->step, line.step);
+      add_arrow(Arrow::Kind::wake, Arrow::Fate::delivered, waker->lane, lanes_.thread(line.thread), waker->step, line.step);
     } else {
-      add_point(of_thread(line.thread), line.step, Point::Kind::step, line.text == nullptr ? "resumes" : line.text);
+      add_point(lanes_.thread(line.thread), line.step, Point::Kind::step, line.text == nullptr ? "resumes" : line.text);
     }
     sleeps_.erase(known);
   }
@@ -305,7 +199,7 @@ class Builder {
 
   void tell_exit(const TraceLine& line) {
     end_thread(line.thread, line.step);
-    begin_span(of_thread(line.thread), Span::Kind::dead, line.step, "ended");
+    begin_span(lanes_.thread(line.thread), Span::Kind::dead, line.step, "ended");
     over_ |= std::uint64_t{1} << line.thread;
   }
   void end_thread(ThreadId thread, std::uint32_t step) {
@@ -333,15 +227,15 @@ class Builder {
       case Op::unpause: end_open(pauses_, static_cast<ThreadId>(line.first), line.step); return true;
       case Op::suspend:
         suspended_step_ = line.step;
-        add_point(clock(), line.step, P::fault, "HOST " + std::to_string(line.first) + " SUSPENDED");
+        add_point(lanes_.clock(), line.step, P::fault, "HOST " + std::to_string(line.first) + " SUSPENDED");
         return true;
       case Op::resume_host: return true;
       case Op::reboot: tell_reboot(line); return true;
-      case Op::clock_jump: add_point(clock(), line.step, P::clock_jump, "of host " + std::to_string(line.second)); return true;
-      case Op::restart: add_point(of_server(line.first), line.step, P::fault, "RESTART"); return true;
-      case Op::fail_over: add_point(of_server(line.first), line.step, P::fault, "FAIL-OVER"); return true;
+      case Op::clock_jump: add_point(lanes_.clock(), line.step, P::clock_jump, "of host " + std::to_string(line.second)); return true;
+      case Op::restart: add_point(lanes_.server(line.first), line.step, P::fault, "RESTART"); return true;
+      case Op::fail_over: add_point(lanes_.server(line.first), line.step, P::fault, "FAIL-OVER"); return true;
       case Op::partition:
-        add_point(network(), line.step, P::fault,
+        add_point(lanes_.network(), line.step, P::fault,
                   std::string("PARTITION: nothing goes ") + (line.second != 0 ? "to " : "from ") +
                       world_.server_name(static_cast<ServerId>(line.first)));
         return true;
@@ -351,8 +245,8 @@ class Builder {
   }
 
   void end_process(ProcessId process, std::uint32_t step) {
-    add_point(of_process(process), step, Point::Kind::kill, {});
-    begin_span(of_process(process), Span::Kind::dead, step);
+    add_point(lanes_.process(process), step, Point::Kind::kill, {});
+    begin_span(lanes_.process(process), Span::Kind::dead, step);
     end_open(pauses_, process, step);
     for (std::uint64_t rest = world_.threads_of(process); rest != 0; rest &= rest - 1) {
       const auto thread = static_cast<ThreadId>(std::countr_zero(rest));
@@ -364,14 +258,14 @@ class Builder {
   void tell_pause(const TraceLine& line) {
     const auto process = static_cast<ProcessId>(line.second);
     const bool suspended = suspended_step_ == line.step;
-    if (!suspended) add_point(of_process(process), line.step, Point::Kind::pause, "for " + std::to_string(line.first) + " steps");
+    if (!suspended) add_point(lanes_.process(process), line.step, Point::Kind::pause, "for " + std::to_string(line.first) + " steps");
     if (pauses_.contains(process)) return;
-    pauses_[process] = begin_span(of_process(process), suspended ? Span::Kind::suspended : Span::Kind::paused, line.step);
+    pauses_[process] = begin_span(lanes_.process(process), suspended ? Span::Kind::suspended : Span::Kind::paused, line.step);
   }
 
   // Its processes die without a line of their own.
   void tell_reboot(const TraceLine& line) {
-    add_point(clock(), line.step, Point::Kind::fault, "REBOOT of host " + std::to_string(line.first));
+    add_point(lanes_.clock(), line.step, Point::Kind::fault, "REBOOT of host " + std::to_string(line.first));
     for (ProcessId process = 0; process < world_.processes(); ++process) {
       const std::uint64_t threads = world_.threads_of(process);
       const bool lives = (threads & ~over_) != 0 && last_steps_.contains(static_cast<ThreadId>(std::countr_zero(threads)));
@@ -416,9 +310,9 @@ class Builder {
     }
   }
   LaneId of_server_if(const TraceLine& line) {
-    return line.op >= Op::request_arrives && line.op <= Op::server_timer && line.op != Op::receive ? of_server(line.first) : no_lane;
+    return line.op >= Op::request_arrives && line.op <= Op::server_timer && line.op != Op::receive ? lanes_.server(line.first) : no_lane;
   }
-  LaneId client_of(const TraceLine& line) { return of_thread(line.second); }
+  LaneId client_of(const TraceLine& line) { return lanes_.thread(line.second); }
   Call& call_of(const TraceLine& line) { return calls_[static_cast<ThreadId>(line.second)]; }
 
   // --- The end ---
@@ -429,15 +323,15 @@ class Builder {
       if (std::ranges::find(violation.lanes, lane) == violation.lanes.end()) violation.lanes.push_back(lane);
     };
     if (is_about_processes(verdict_.property)) {
-      for (const auto& [key, hold] : holds_) add(of_thread(key.first));
+      for (const auto& [key, hold] : holds_) add(lanes_.thread(key.first));
     }
     if (violation.lanes.empty()) {
-      for (const auto& [thread, sleep] : sleeps_) add(of_thread(thread));
-      for (const auto& [thread, span] : waits_) add(of_thread(thread));
+      for (const auto& [thread, sleep] : sleeps_) add(lanes_.thread(thread));
+      for (const auto& [thread, span] : waits_) add(lanes_.thread(thread));
     }
     const std::span<const TraceLine> trace = world_.trace();
     for (std::size_t i = trace.size(); i-- > 0 && violation.lanes.empty();) {
-      if (trace[i].process != nobody && !has_no_thread(trace[i].op)) add(of_thread(trace[i].thread));
+      if (trace[i].process != nobody && !has_no_thread(trace[i].op)) add(lanes_.thread(trace[i].thread));
     }
     timeline_.violation = std::move(violation);
   }
@@ -445,13 +339,8 @@ class Builder {
   const World& world_;
   const Verdict& verdict_;
   Timeline timeline_;
-  std::vector<LaneId> process_lanes_;
-  std::vector<LaneId> thread_lanes_;
-  std::vector<LaneId> server_lanes_;
-  LaneId kernel_ = no_lane;
-  LaneId network_ = no_lane;
-  LaneId clock_ = no_lane;
-  std::map<const void*, std::size_t> words_;
+  RunLanes lanes_;
+  TraceWords words_;
   std::map<LeaseKey, Hold> holds_;
   std::map<ThreadId, std::size_t> waits_;
   std::map<ProcessId, std::size_t> pauses_;
@@ -460,7 +349,6 @@ class Builder {
   std::map<ThreadId, std::uint32_t> last_steps_;
   std::vector<Waker> wakers_;
   std::vector<DeadSleeper> dead_sleepers_;
-  std::vector<const void*> locks_;
   std::uint64_t over_ = 0;  // threads that have ended, a bit each
   std::uint32_t suspended_step_ = no_step;
 };

@@ -148,6 +148,14 @@ std::string fault_place(const Timeline& timeline, const Point& fault) {
   const std::string name = name_of_lane(timeline, fault.lane);
   const std::string what = fault.kind == Point::Kind::kill ? " was killed" : " was stopped";
   const Point* before = last_step(timeline, fault.lane, fault.step, false);
+  for (const Arrow& arrow : timeline.arrows) {
+    const bool died_woken =
+        fault.kind == Point::Kind::kill && arrow.kind == Arrow::Kind::wake && arrow.to == fault.lane && arrow.to_step == fault.step;
+    if (!died_woken) continue;
+    return name + " was woken by " + name_of_lane(timeline, arrow.from) + " at step " + std::to_string(arrow.from_step) +
+           " and killed at step " + std::to_string(fault.step) +
+           ", before it went on: the wake-up died with it, and nobody else has had it.";
+  }
   std::string text = name + what + " at step " + std::to_string(fault.step);
   text += before == nullptr ? ", before it had done anything"
                             : ", the last thing it had done being `" + clean(before->label) + "` at step " + std::to_string(before->step);
