@@ -108,8 +108,12 @@ void World::end_at_once(ProcessId id) {
   call_out([&] { scenario_->on_death(*this, id); });
 }
 
+// What its threads have stored is on its way to everybody before the kernel tells of its end.
 void World::process_ends(ProcessId id) {
   processes_[id].alive = false;
+  for (std::uint64_t rest = has_stale_reads() ? processes_[id].threads : 0; rest != 0; rest &= rest - 1) {
+    weak_->fence(static_cast<std::uint32_t>(std::countr_zero(rest)));
+  }
   ready_ |= bit(first_death + id);
 }
 

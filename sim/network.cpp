@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include <tenure/sim/world.hpp>
 
@@ -79,33 +80,34 @@ void World::push_bytes(ServerId server, ThreadId client, const MessageBytes& mes
 
 void World::set_timer(ServerId server, std::uint64_t after_ns, std::uint64_t cookie) {
   const std::uint64_t due_ns = now_ns_ + true_ns(hosts_[servers_[server].host], after_ns);
-  put({Message::What::timer, false, server, nobody, 0, due_ns, cookie, {}});
+  put({Message::What::timer, false, server, nobody, 0, due_ns, messages_sent_++, bytes_of(cookie)});
 }
 
 // What becomes of it is decided here, once.
 void World::send(Message message) {
   message.due_ns = now_ns_ + config_.latency_ns;
   message.order = messages_sent_++;
+  using What = Message::What;
+  // In the order of Fate: a push can come late or not at all, a reply's connection can break as well, and a request can come twice.
+  const std::uint32_t fates = message.what == What::push ? 3 : message.what == What::reply ? 4 : 5;
   const bool quiet = message_faults_left_ == 0 || steps_ >= config_.quiet_after_steps;
-  const auto fate = quiet ? Fate::delivered : static_cast<Fate>(choose(static_cast<std::uint32_t>(Fate::count_), Kind::fate));
+  const auto fate = quiet ? Fate::delivered : static_cast<Fate>(choose(fates, Kind::fate));
   if (fate != Fate::delivered) {
     --message_faults_left_;
     ++verdict_.faults;
     last_fault_ns_ = now_ns_;
   }
-  const bool is_request = message.what == Message::What::request;
   switch (fate) {
     case Fate::delayed: message.due_ns += steps_length() * config_.step_ns; break;
     case Fate::lost: return forget_message(message, Op::message_lost);
+    case Fate::broken:
+      if (message.what == What::reply) message.what = What::breaks;
+      message.breaks = message.what == What::request;
+      break;
     case Fate::doubled:
-      if (!is_request) break;
       record(Op::message_doubled, nullptr, message.server, message.client);
       put(message);
       message.due_ns += steps_length() * config_.step_ns;
-      break;
-    case Fate::broken:
-      if (message.what == Message::What::reply) message.what = Message::What::breaks;
-      message.breaks = is_request;
       break;
     case Fate::delivered:
     case Fate::count_: break;
@@ -172,7 +174,9 @@ void World::deliver(const Message& message) {
   using What = Message::What;
   if (message.what == What::timer) {
     record(Op::server_timer, nullptr, message.server);
-    return call_out([&] { servers_[message.server].server->timer(*this, message.order); });
+    std::uint64_t cookie = 0;
+    std::memcpy(&cookie, message.bytes.data(), sizeof(cookie));
+    return call_out([&] { servers_[message.server].server->timer(*this, cookie); });
   }
   if (message.what == What::request) return serve(message);
   Thread& thread = threads_[message.client];

@@ -10,8 +10,10 @@ std::span<const Bug> catalogue() {
   static const std::vector<Bug> bugs = [] {
     std::vector<Bug> all;
     for (const auto group :
-         {lock_file_bugs, robust_mutex_bugs, robust_memory_bugs, plain_mutex_bugs, condition_bugs, shared_mode_bugs, clock_bugs,
-          consensus_queue_bugs, consensus_session_bugs, consensus_record_bugs, data_grid_bugs, postgres_bugs, object_store_bugs, table_rule_bugs}) {
+         {lock_file_bugs,      robust_mutex_bugs, robust_memory_bugs, plain_mutex_bugs,     condition_bugs,         shared_mode_bugs,
+          clock_bugs,          remote_ttl_bugs,   remote_handle_bugs, remote_watchdog_bugs, remote_two_level_bugs,  remote_replica_bugs,
+          remote_fencing_bugs, remote_queue_bugs, remote_mode_bugs,   consensus_queue_bugs, consensus_session_bugs, consensus_record_bugs,
+          data_grid_bugs,      postgres_bugs,     object_store_bugs,  table_rule_bugs}) {
       const std::vector<Bug> rows = group();
       all.insert(all.end(), rows.begin(), rows.end());
     }

@@ -62,13 +62,14 @@ TEST_P(Protocols, TheBrokenOneIsFoundAndReplaysAndTheSoundOneIsClean) {
   const std::uint64_t sound_runs = all_runs / TENURE_SIM_SCALE + 1;
   const Report clean = Runner(*sound).explore({.runs_max = sound_runs});
   EXPECT_FALSE(clean.failed()) << to_text(clean);
-  std::printf("%-26s %-10s found in run %-6llu sound twin: %llu runs\n", std::string(bug.id).c_str(), failure.property.c_str(),
+  std::printf("%-36s %-10s found in run %-6llu sound twin: %llu runs\n", std::string(bug.id).c_str(), failure.property.c_str(),
               static_cast<unsigned long long>(failure.run), static_cast<unsigned long long>(clean.runs));
 }
 
+class SoundProtocols : public Protocols {};
+
 // More faults than the bug needs, under both memory models.
-TEST_P(Protocols, TheSoundOneStandsHarsherFaults) {
-  if (is_table_rule(*GetParam())) return;  // its scenario has the faults that it is made for
+TEST_P(SoundProtocols, StandHarsherFaults) {
   const auto sound = GetParam()->scenario(Variant::sound);
   for (const Memory memory : {Memory::sequential, Memory::total_store_order}) {
     Config config = sound->config();
@@ -93,7 +94,15 @@ std::string test_name(const testing::TestParamInfo<const Bug*>& info) {
   return name;
 }
 
+// Of the others the remedy is for no more faults than their rows have.
+std::vector<const Bug*> harsh_bugs() {
+  std::vector<const Bug*> bugs = all_bugs();
+  std::erase_if(bugs, [](const Bug* bug) { return !bug->harsh; });
+  return bugs;
+}
+
 INSTANTIATE_TEST_SUITE_P(Catalogue, Protocols, testing::ValuesIn(all_bugs()), test_name);
+INSTANTIATE_TEST_SUITE_P(Catalogue, SoundProtocols, testing::ValuesIn(harsh_bugs()), test_name);
 
 TEST(Catalogue, CoversItsRowsUnderUniqueNames) {
   std::set<std::string_view> ids;
@@ -104,10 +113,11 @@ TEST(Catalogue, CoversItsRowsUnderUniqueNames) {
     EXPECT_FALSE(bug.source.empty() || bug.summary.empty()) << bug.id;
     EXPECT_EQ(find_bug(bug.id), &bug);
   }
-  const std::set<std::string_view> wanted{"24", "25", "26", "27", "28", "29", "30", "31", "32", "33", "34", "35",  //
-                                          "36", "37", "38", "39", "40", "41", "42", "P",                           //
-                                          "43", "44", "45", "46", "47", "48", "49", "50", "51", "52", "53", "54",
-                                          "55", "56", "57", "58", "59", "72", "S1", "S2", "S3", "S4", "T", "U"};
+  const std::set<std::string_view> wanted{"1",  "2",  "3",  "4",  "5",  "6",  "7",  "8",  "9",  "10", "11", "12", "13", "14",
+                                          "15", "16", "17", "18", "19", "20", "21", "22", "23", "24", "25", "26", "27", "28",
+                                          "29", "30", "31", "32", "33", "34", "35", "36", "37", "38", "39", "40", "41", "42",
+                                          "43", "44", "45", "46", "47", "48", "49", "50", "51", "52", "53", "54", "55", "56",
+                                          "57", "58", "59", "72", "P",  "S1", "S2", "S3", "S4", "T",  "U",  "F1", "F2"};
   EXPECT_EQ(rows, wanted);
   EXPECT_EQ(find_bug("no-such-bug"), nullptr);
 }

@@ -28,8 +28,8 @@ enum class Fate : std::uint8_t {
   delivered,
   delayed,  // comes much later, perhaps when its addressee no longer waits for it
   lost,
-  doubled,  // a request that the server sees twice
   broken,   // the connection breaks: after the server has handled the request, before the client has the reply
+  doubled,  // a request that the server sees twice
   count_
 };
 
