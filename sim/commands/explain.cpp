@@ -20,7 +20,7 @@ int run(const Program& program, const Wishes& wishes) {
   if (!wishes.html_path.empty() && !write_file(program, wishes.html_path, to_html(finding.timeline))) return exit_cannot_make;
   TextOptions options;
   options.color = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-  std::string text = to_text(finding.timeline, options) + '\n' + explanation(finding.timeline, small->subject->target.summary);
+  std::string text = to_text(finding.timeline, options) + '\n' + explanation(finding.timeline, small->stage->subject.target.summary);
   text += "\nrepro: " + finding.repro + '\n';
   if (!finding.shrunk_repro.empty() && finding.shrunk_repro != finding.repro) text += "small: " + finding.shrunk_repro + '\n';
   return print(text) ? exit_ok : exit_system;

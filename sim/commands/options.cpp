@@ -1,9 +1,11 @@
 #include "sim/commands/options.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "sim/commands/exit_status.hpp"
@@ -139,22 +141,27 @@ class Reader {
 
   void take_tape(const GivenOption& option, std::string text) {
     std::erase_if(text, [](char c) { return c == '\n' || c == '\r'; });
-    if ((result_.wishes.tape = tape_from(text))) return;
-    refuse(option, "that is no tape; `shrink` prints one, and every failure of `hunt` names its run");
+    result_.wishes.tape = tape_from(text);
+    if (!result_.wishes.tape) refuse(option, "that is no tape; `shrink` prints one, and every failure of `hunt` names its run");
   }
 
   void read_tape_file(const GivenOption& option) {
-    std::FILE* file = option.value == "-" ? stdin : std::fopen(option.value.c_str(), "re");
+    const bool is_file = option.value != "-";
+    const int file = is_file ? open(option.value.c_str(), O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
     std::string text;
     std::array<char, 4096> bytes{};
-    for (std::size_t got = 0; file != nullptr && (got = std::fread(bytes.data(), 1, bytes.size(), file)) > 0;)
-      text.append(bytes.data(), got);
-    if (file == nullptr || std::ferror(file) != 0) {
-      refuse(option, std::string("cannot be read: ") + std::strerror(errno));
-      result_.status = exit_no_input;
+    ssize_t got = file < 0 ? -1 : 1;
+    while (got > 0) {
+      got = ::read(file, bytes.data(), bytes.size());
+      if (got > 0) text.append(bytes.data(), static_cast<std::size_t>(got));
     }
-    if (file != nullptr && file != stdin) std::fclose(file);
-    if (!result_.error.empty()) return;
+    const int error = errno;
+    if (is_file && file >= 0) close(file);
+    if (got < 0) {
+      refuse(option, std::string("cannot be read: ") + std::strerror(error));
+      result_.status = exit_no_input;
+      return;
+    }
     take_tape(option, std::move(text));
     if (!result_.error.empty()) result_.status = exit_data;
   }
@@ -170,10 +177,12 @@ class Reader {
         if (!wishes.budget_seconds || *wishes.budget_seconds <= 0) refuse(option, "no duration; write 30, 500ms, 1.5s, 2m or 1h");
         break;
       case Key::run_id:
-        if (!(wishes.run_id = run_id_from(option.value))) refuse(option, "no run; write uniform:7, sticky:4, pct3:99 or sweep:12@40");
+        wishes.run_id = run_id_from(option.value);
+        if (!wishes.run_id) refuse(option, "no run; write uniform:7, sticky:4, pct3:99 or sweep:12@40");
         break;
       case Key::engine:
-        if (!(wishes.engine = engine_from(option.value))) refuse(option, "no engine; there are uniform, sticky, pct2 to pct5, and sweep");
+        wishes.engine = engine_from(option.value);
+        if (!wishes.engine) refuse(option, "no engine; there are uniform, sticky, pct2 to pct5, and sweep");
         break;
       case Key::tape: take_tape(option, option.value); break;
       case Key::tape_file: read_tape_file(option); break;

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tenure/sim/main.hpp>
@@ -51,9 +52,9 @@ struct Subject {
 };
 // A subject with its scenario and a runner for it.
 struct Stage {
-  explicit Stage(const Subject& of) : subject(of), scenario(of.scenario()), runner(*scenario, of.config(*scenario)) {}
+  explicit Stage(Subject of) : subject(std::move(of)), scenario(subject.scenario()), runner(*scenario, subject.config(*scenario)) {}
 
-  const Subject& subject;
+  Subject subject;
   std::unique_ptr<Scenario> scenario;
   Runner runner;
 };

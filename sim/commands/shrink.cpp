@@ -10,7 +10,7 @@ std::string as_json(const Small& small) {
   const Shrunk& shrunk = *small.finding.shrunk;
   JsonWriter json;
   json.open_object();
-  json.key("target").value(small.subject->name);
+  json.key("target").value(small.stage->subject.name);
   json.key("property").value(shrunk.failure.property);
   json.key("before");
   write_json(json, shrunk.before);
@@ -32,7 +32,7 @@ std::string as_text(const Program& program, const Small& small) {
                                                    {"took", counted(shrunk.replays, "replay") + ", " + seconds_text(shrunk.seconds) +
                                                                 (shrunk.finished ? "" : "; a larger --budget may find a smaller one")},
                                                    {"tape", to_text(shrunk.failure.tape)}};
-  return table_text(rows) + "repro: " + replay_line(program, small.subject->name, shrunk.failure.tape) + '\n';
+  return table_text(rows) + "repro: " + replay_line(program, small.stage->subject.name, shrunk.failure.tape) + '\n';
 }
 
 int run(const Program& program, const Wishes& wishes) {

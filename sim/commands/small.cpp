@@ -25,23 +25,23 @@ std::optional<Failure> first_failure(const Subject& subject, double seconds_max)
 std::optional<Small> small_run(const Program& program, const Command& command, const Wishes& wishes, int& status) {
   constexpr double search_seconds = 10;
   status = exit_usage;
-  std::optional<Subject> subject = one_subject(program, command, wishes);
+  const std::optional<Subject> subject = one_subject(program, command, wishes);
   if (!subject) return {};
   if (wishes.run_id && wishes.tape) {
     usage_error(program, command, "one run: --run or a tape");
     return {};
   }
-  Small small{std::make_unique<Subject>(std::move(*subject)), {}, {}};
+  Small small;
   std::optional<Failure> failure;
-  if (!wishes.run_id && !wishes.tape) failure = first_failure(*small.subject, search_seconds);
-  small.stage = std::make_unique<Stage>(*small.subject);
+  if (!wishes.run_id && !wishes.tape) failure = first_failure(*subject, search_seconds);
+  small.stage = std::make_unique<Stage>(*subject);
   const CrashGuard guard;
   if (wishes.run_id) failure = failure_of(*small.stage, *wishes.run_id);
   if (wishes.tape) failure = failure_of(*small.stage, *wishes.tape);
   if (!failure || failure->property.empty()) {
     const std::string where = failure ? "this run of " : "no run within " + seconds_text(search_seconds) + " of ";
-    complain(program.name, where + small.subject->name + (failure ? " does not fail" : " fails") +
-                               "; look for one that does: " + program.name + " hunt " + shell_word(small.subject->name));
+    complain(program.name, where + subject->name + (failure ? " does not fail" : " fails") + "; look for one that does: " + program.name +
+                               " hunt " + shell_word(subject->name));
     status = exit_ok;
     return {};
   }

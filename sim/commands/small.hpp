@@ -1,6 +1,7 @@
 // What `shrink` and `explain` begin with: the failing run that the arguments name, made small.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "sim/commands/outcome.hpp"
@@ -8,7 +9,6 @@
 namespace tenure::sim::commands {
 
 struct Small {
-  std::unique_ptr<Subject> subject;  // where the stage finds it
   std::unique_ptr<Stage> stage;
   Finding finding;
 };

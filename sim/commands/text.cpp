@@ -145,15 +145,15 @@ std::vector<std::string> near_matches(std::string_view typed, std::span<const st
   constexpr std::size_t matches_max = 5;
   constexpr std::size_t typed_max = 100;
   typed = typed.substr(0, typed_max);
-  std::vector<std::pair<std::size_t, std::string>> near;
-  for (const std::string& name : names) {
-    const bool contains = typed.size() >= 3 && name.find(typed) != std::string::npos;
-    const std::size_t away = contains ? 1 : distance(typed, name);
-    if (away <= std::max<std::size_t>(2, typed.size() / 3)) near.emplace_back(away, name);
+  std::vector<std::pair<std::size_t, std::size_t>> near;  // how far, and which
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const bool contains = typed.size() >= 3 && names[i].find(typed) != std::string::npos;
+    const std::size_t away = contains ? 1 : distance(typed, names[i]);
+    if (away <= std::max<std::size_t>(2, typed.size() / 3)) near.emplace_back(away, i);
   }
-  std::ranges::stable_sort(near, {}, &std::pair<std::size_t, std::string>::first);
+  std::ranges::sort(near);
   std::vector<std::string> matches;
-  for (std::size_t i = 0; i < std::min(near.size(), matches_max); ++i) matches.push_back(near[i].second);
+  for (std::size_t i = 0; i < std::min(near.size(), matches_max); ++i) matches.push_back(names[near[i].second]);
   return matches;
 }
 
