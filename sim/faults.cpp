@@ -3,6 +3,7 @@
 #include <bit>
 #include <utility>
 
+#include <tenure/sim/site_coverage.hpp>
 #include <tenure/sim/world.hpp>
 
 namespace tenure::sim {
@@ -96,11 +97,20 @@ void World::kill(ProcessId id) {
   end_at_once(id);
 }
 
+// Asleep it has begun what it was about to do.
+void World::note_kill(const Thread& thread) {
+  if (thread.state == State::asleep) return coverage_->killed_after(thread.site);
+  coverage_->killed_before(thread.site);
+  coverage_->killed_after(thread.site_before);
+}
+
 void World::end_at_once(ProcessId id) {
   Process& process = processes_[id];
   ready_ &= ~process.threads;
   for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
-    threads_[static_cast<std::uint32_t>(std::countr_zero(rest))].state = State::done;
+    Thread& thread = threads_[static_cast<std::uint32_t>(std::countr_zero(rest))];
+    if (coverage_ != nullptr && thread.state != State::done) note_kill(thread);
+    thread.state = State::done;
   }
   if (process.paused) --paused_count_;
   process.paused = false;
