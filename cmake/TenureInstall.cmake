@@ -15,6 +15,9 @@ if(TARGET tenure_sim)
 endif()
 if(TARGET tenure_program)
   install(TARGETS tenure_program)
+  if(TARGET tenure_sim_program)
+    install(TARGETS tenure_sim_program RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/tenure)
+  endif()
   install(FILES ${TENURE_MAN_PAGES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   # Where each shell looks for the completions of a program when they are first asked for. Debian's zsh looks for those of packages, whose
   # prefix is /usr, in share/zsh/vendor-completions.
