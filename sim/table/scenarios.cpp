@@ -96,7 +96,7 @@ Contention two_plain_succeeded() {
   return shape;
 }
 Contention two_plain_twice() {
-  Contention shape = two_plain_succeeded();
+  Contention shape = two_plain();
   shape.operations = 2;
   return shape;
 }

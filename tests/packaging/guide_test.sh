@@ -16,7 +16,7 @@
 set -euo pipefail
 
 # Documented, and not there yet in every state of the program: commands.
-coming=(shrink)
+coming=()
 
 way=$1
 export LC_ALL=C.UTF-8
