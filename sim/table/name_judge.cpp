@@ -98,7 +98,7 @@ void NameJudge::granted(World& world, const core::Grant& grant, bool known, bool
     // Whoever took it from a dead holder may have lost it again, and would be told of here only later. And a take-over after the deadline
     // does not ask how the holder ended.
     if (!rules_.tells_exactly) recovery_.died(participants_max - 1, false, now_ns);
-    const bool told = grant.past != core::Past::released || !known;
+    const bool told = grant.past == core::Past::died || (!rules_.tells_exactly && (grant.past != core::Past::released || !known));
     report(world, recovery_.granted(thread, told, now_ns, faults));
     report(world, liveness_.served(thread, now_ns, faults));
     report(world, bounded_wake_.taken(now_ns, faults));
