@@ -120,6 +120,7 @@ void ContentionScenario::play(World& world, Seat seat) {
 // The last thread of a process may close the session; otherwise its end is like a death.
 void ContentionScenario::finish(World& world) {
   spawn_successors(world);
+  world.barrier();  // whoever closes the session has been told that this thread is done, and so all that it has stored is there
   Session& session = session_[world.this_process()];
   if (--session.threads_left != 0 || !shape_.closes || !coin(world)) return;
   if (shape_.cancels || shape_.breaks) return;  // their threads may still be at work
