@@ -16,7 +16,6 @@ void NameJudge::reset() {
   deadline_ns_ = 0;
   took_part_ = 0;
   standing_ = 0;
-  refused_ = 0;
   resource_.reset();
   fencing_.reset();
   belief_.reset();
@@ -61,7 +60,6 @@ void NameJudge::respond(World& world, Response answer, const sim::Grant& grant) 
 
 void NameJudge::respond(World& world, Response answer) {
   respond(world, answer, {});
-  if (answer == Response::lost) refused_ |= bit(world.this_thread());
   if (answer != Response::timed_out && answer != Response::cancelled) return;
   report(world, liveness_.gave_up(world.this_thread(), world.true_now(), faults(world)));
   stops_waiting(world.this_thread());
@@ -70,6 +68,13 @@ void NameJudge::respond(World& world, Response answer) {
 void NameJudge::renewed(World& world, std::uint64_t deadline_ns) {
   respond(world, Response::ok, {.deadline_ns = deadline_ns});
   if (holder_ == world.this_thread()) deadline_ns_ = deadline_ns;
+}
+
+// A hold that is past its deadline is over for its holder, and stands in the word until somebody takes it over or it is released: others
+// may find it there, and break it. So the history has it end there, and the refusal had no effect.
+void NameJudge::not_renewed(World& world) {
+  if (holds(world, world.this_thread())) world.fail("exclusion", "a renewal was refused before the deadline");
+  respond(world, Response::refused);
 }
 
 void NameJudge::queued(ThreadId thread) {
@@ -134,17 +139,9 @@ void NameJudge::write(World& world, const core::Grant& grant) {
 }
 
 void NameJudge::releases(World& world) {
-  const ThreadId thread = world.this_thread();
-  if (holder_ == thread) holder_ = nobody;
-  belief_.stops(thread);
-  if ((refused_ & bit(thread)) == 0) return invoke(world, Call::release);
-  tell(7, thread);
-}
-
-void NameJudge::released(World& world, bool held) {
-  const ThreadId thread = world.this_thread();
-  if ((refused_ & bit(thread)) == 0) respond(world, held ? Response::ok : Response::not_held);
-  refused_ &= ~bit(thread);
+  if (holder_ == world.this_thread()) holder_ = nobody;
+  belief_.stops(world.this_thread());
+  invoke(world, Call::release);
 }
 
 // --- Others ---------------------------------------------------------------------------------------------------------------------------

@@ -48,9 +48,10 @@ class NameJudge {
   // --- A call of the running thread begins, and ends ---
   // `ttl_ns`: of an acquisition or a renewal; 0: strict.
   void invoke(World& world, Call call, std::uint64_t ttl_ns = 0);
-  // Any answer but a grant, which is told by granted(), and a renewal's new deadline.
+  // Any answer but a grant, which is told by granted(), and that of a renewal.
   void respond(World& world, Response answer);
   void renewed(World& world, std::uint64_t deadline_ns);
+  void not_renewed(World& world);
   // It stands in the queue, for all to see, and is about to sleep.
   void queued(ThreadId thread);
   // The threads that still count as standing there, one bit each; and one of them has left, if only its call has not returned yet: served
@@ -65,9 +66,8 @@ class NameJudge {
   void believes(World& world, const core::Grant& grant);
   // It writes to the resource that the lease protects.
   void write(World& world, const core::Grant& grant);
-  // It is about to release, and has done so. What a renewal that was refused has told already is not told again.
+  // It is about to release; respond() is to follow.
   void releases(World& world);
-  void released(World& world, bool held);
 
   // --- Others ---
   // The running thread sets out to break the grant with this token; respond() is to follow. `stands`: somebody may hold it by that grant.

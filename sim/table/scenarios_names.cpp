@@ -186,7 +186,7 @@ void NamesScenario::hold(World& world, Ledger& ledger, const Handle& handle, con
   ledger.oracle.released(world);
   if (judge != nullptr) judge->releases(world);
   const bool released = model_.leases().release(grant);
-  if (judge != nullptr) judge->released(world, released);
+  if (judge != nullptr) judge->respond(world, released ? Response::ok : Response::not_held);
   if (!released && shape_.judges.oracle) world.fail("exclusion", "a strict lease was lost");
   if (model_.word(grant.lease).mode() == core::Mode::retired) world.sometimes("an entry was retired");
 }

@@ -279,7 +279,7 @@ void ContentionScenario::renew(World& world, Name& name, core::Grant& grant, Ter
   if (judges()) name.judge.invoke(world, Call::renew, terms.ttl_ns);
   const bool renewed = model_.leases().renew(grant, terms.ttl_ns);
   if (judges() && renewed) name.judge.renewed(world, grant.deadline_ns);
-  if (judges() && !renewed) name.judge.respond(world, Response::lost);
+  if (judges() && !renewed) name.judge.not_renewed(world);
   world.sometimes(renewed ? "renewed" : "renewal refused");
   if (!renewed) return;
   if (shape_.judges.oracle && !name.oracle.held_by(world.this_thread()) && world.true_now() < grant.deadline_ns && !shape_.breaks) {
@@ -307,11 +307,10 @@ void ContentionScenario::let_go(World& world, Name& name, const core::Grant& gra
   world.sometimes(held ? "released" : "release found it lost");
 }
 
-// A renewal that was refused has told already that the hold is over; what the word still says then is no second hold.
 bool ContentionScenario::release(World& world, Name& name, const core::Grant& grant, bool quick) {
   if (judges()) name.judge.releases(world);
   const bool held = (quick && model_.leases().release_fast(grant.lease, grant.hold, grant.word)) || model_.leases().release(grant);
-  if (judges()) name.judge.released(world, held);
+  if (judges()) name.judge.respond(world, held ? Response::ok : Response::not_held);
   return held;
 }
 
