@@ -48,9 +48,22 @@ Contention one_bell() {
 // Pauses of many ticks: a stopped head is passed over.
 Contention stopped_head() { return {.processes = 4, .tries = false, .timeouts = false, .config = faults(sc, 1, 2, 6000)}; }
 
+// What a simulator's speed is measured by: four processes and one operation each, a fault of each kind, every property.
+Contention four() {
+  Contention shape{.processes = 4, .operations = 1, .successors = 1, .config = faults(sc, 1, 1)};
+  shape.config.spurious_wakes_max = 1;
+  return shape;
+}
+
 // --- Leased ---
 
 Contention leased() { return {.ttl_ns = 6 * millisecond_ns, .renewals = 3, .config = faults(sc, 1, 3, 600)}; }
+Contention four_leased() {
+  Contention shape = four();
+  shape.ttl_ns = 6 * millisecond_ns;
+  shape.renewals = 1;
+  return shape;
+}
 Contention leased_tso() { return {.ttl_ns = 6 * millisecond_ns, .renewals = 3, .config = faults(tso, 2, 3, 600)}; }
 // Two leases take turns in one hold record.
 Contention one_record() { return {.leases = 2, .ttl_ns = 4 * millisecond_ns, .renewals = 3, .config = faults(tso, 1, 3, 600)}; }
@@ -158,6 +171,8 @@ constexpr Entry entries[] = {
     {"threads", threads, nullptr},
     {"one-bell", one_bell, nullptr},
     {"stopped-head", stopped_head, nullptr},
+    {"four", four, nullptr},
+    {"four-leased", four_leased, nullptr},
     {"leased", leased, nullptr},
     {"leased-tso", leased_tso, nullptr},
     {"one-record", one_record, nullptr},
@@ -199,8 +214,9 @@ constexpr auto entry_names = [] {
 }();
 
 template <class Kind, class Shape>
-std::unique_ptr<Scenario> make(Shape shape, std::string_view name) {
+std::unique_ptr<Scenario> make(Shape shape, std::string_view name, const Judges& judges) {
   shape.name = name;
+  if constexpr (requires { shape.judges; }) shape.judges = judges;
   return std::make_unique<Kind>(shape);
 }
 
@@ -208,12 +224,12 @@ std::unique_ptr<Scenario> make(Shape shape, std::string_view name) {
 
 std::span<const std::string_view> table_scenario_names() { return entry_names; }
 
-std::unique_ptr<Scenario> make_table_scenario(std::string_view name) {
+std::unique_ptr<Scenario> make_table_scenario(std::string_view name, const Judges& judges) {
   for (const Entry& entry : entries) {
     if (entry.name != name) continue;
-    if (entry.contention != nullptr) return make<ContentionScenario>(entry.contention(), entry.name);
-    if (entry.trees != nullptr) return make<TreesScenario>(entry.trees(), entry.name);
-    return make<NamesScenario>(entry.names(), entry.name);
+    if (entry.contention != nullptr) return make<ContentionScenario>(entry.contention(), entry.name, judges);
+    if (entry.trees != nullptr) return make<TreesScenario>(entry.trees(), entry.name, judges);
+    return make<NamesScenario>(entry.names(), entry.name, judges);
   }
   return nullptr;
 }

@@ -5,7 +5,6 @@
 namespace tenure::sim {
 
 using core::Acquired;
-using core::Grant;
 using core::LeaseWord;
 using core::NameWords;
 using core::Resolved;
@@ -23,7 +22,11 @@ static_assert(long_names[0].size() > core::name_bytes_inline && long_names[1].si
 
 }  // namespace
 
-NamesScenario::NamesScenario(const NameTraffic& shape) : shape_(shape), model_(shape.processes + 1), second_model_(1) {}
+NamesScenario::NamesScenario(const NameTraffic& shape) : shape_(shape), model_(shape.processes + 1), second_model_(1) {
+  // A handle that has grown stale may take the lease of another name for a moment: whoever tries then is told `busy` of a name that nobody
+  // holds. And the news of a death leaves the table with the name.
+  for (Ledger& ledger : ledger_) ledger.judge = NameJudge({.busy = LockModel::Busy::spurious, .recovers = false});
+}
 
 std::string_view NamesScenario::name_at(std::uint32_t name) const {
   return name < shape_.long_names ? long_names[name] : short_names[name];
@@ -35,7 +38,11 @@ void NamesScenario::setup(World& world) {
   kills_ = 0;
   successors_left_ = shape_.successors;
   wish_.fill({nobody, core::no_index});
-  ledger_.fill({});
+  for (Ledger& ledger : ledger_) {
+    ledger.oracle.reset();
+    ledger.judge.reset();
+    ledger.entry = ledger.died_entry = nowhere;
+  }
   for (std::uint32_t i = 0; i < shape_.preset; ++i) model_.preset_name(name_at(shape_.long_names + i), shape_.counter);
   for (std::uint32_t i = 0; i < shape_.processes; ++i) {
     const ProcessId process = world.spawn_process();
@@ -94,8 +101,10 @@ void NamesScenario::use(World& world, std::uint32_t slot, std::uint32_t name, Ha
   world.begin_wait();
   for (std::uint32_t attempt = 0; attempt < 100; ++attempt) {
     if (handle.header == nullptr && !resolve(world, slot, name, handle)) return;
-    Grant grant;
-    switch (acquire(world, slot, handle, grant)) {
+    core::Grant grant;
+    const Acquired result = acquire(world, slot, name, handle, grant);
+    if (shape_.judges.properties) answer(world, ledger_[name].judge, result);
+    switch (result) {
       case Acquired::granted: world.end_wait(shape_.bound_ns); return hold(world, ledger_[name], handle, grant);
       case Acquired::busy: return world.sometimes("busy");
       case Acquired::timed_out: return world.sometimes("timed out");
@@ -105,6 +114,15 @@ void NamesScenario::use(World& world, std::uint32_t slot, std::uint32_t name, Ha
     handle = {};
   }
   world.fail("liveness", "a hundred stale handles one after the other");
+}
+
+void NamesScenario::answer(World& world, NameJudge& judge, Acquired result) {
+  switch (result) {
+    case Acquired::busy: return judge.respond(world, Response::busy);
+    case Acquired::timed_out: return judge.respond(world, Response::timed_out);
+    case Acquired::stale: return judge.respond(world, Response::refused);
+    default: return;  // of a grant: see hold
+  }
 }
 
 bool NamesScenario::resolve(World& world, std::uint32_t slot, std::uint32_t name, Handle& handle) {
@@ -127,10 +145,11 @@ bool NamesScenario::resolve(World& world, std::uint32_t slot, std::uint32_t name
   return false;
 }
 
-Acquired NamesScenario::acquire(World& world, std::uint32_t slot, const Handle& handle, Grant& grant) {
+Acquired NamesScenario::acquire(World& world, std::uint32_t slot, std::uint32_t name, const Handle& handle, core::Grant& grant) {
   const std::uint32_t hold = slot * core::holds_per_session;
   Leases& leases = model_.leases();
   const std::uint32_t way = world.choose(3);
+  if (shape_.judges.properties) ledger_[name].judge.invoke(world, way == 0 ? Call::try_acquire : Call::acquire);
   if (way == 0) return leases.try_acquire(handle, hold, {}, grant);
   if (way == 1) {
     const LeaseWord word = leases.acquire_fast(handle, hold, core::deadline::strict);
@@ -145,21 +164,30 @@ Acquired NamesScenario::acquire(World& world, std::uint32_t slot, const Handle& 
   return result;
 }
 
-void NamesScenario::hold(World& world, Ledger& ledger, const Handle& handle, const Grant& grant) {
+void NamesScenario::hold(World& world, Ledger& ledger, const Handle& handle, const core::Grant& grant) {
   if (grant.past == core::Past::died) world.sometimes("told that the last holder died");
   const std::uint64_t entry = handle.expected_header << 8 | handle.lease;
-  if (ledger.died_entry == entry && grant.past != core::Past::died) {
+  if (shape_.judges.oracle && ledger.died_entry == entry && grant.past != core::Past::died) {
     world.fail("news", "the death of the last holder was not told");
   }
   ledger.died_entry = nowhere;
   ledger.entry = entry;
-  ledger.oracle.granted(world, grant.token);
+  if (shape_.judges.oracle) ledger.oracle.granted(world, grant.token);
+  NameJudge* const judge = shape_.judges.properties ? &ledger.judge : nullptr;
+  if (judge != nullptr) judge->granted(world, grant, true, false);
+  if (judge != nullptr) judge->write(world, grant);
   world.note("granted", grant.token);
   world.sometimes("granted");
   for (int i = 0; i < 3; ++i) never_.load();
-  if (!model_.leases().still_held(grant)) world.fail("exclusion", "a strict lease was lost");
+  const bool still_held = model_.leases().still_held(grant);
+  if (!still_held && shape_.judges.oracle) world.fail("exclusion", "a strict lease was lost");
+  if (judge != nullptr && still_held) judge->believes(world, grant);
+  if (judge != nullptr) judge->write(world, grant);
   ledger.oracle.released(world);
-  if (!model_.leases().release(grant)) world.fail("exclusion", "a strict lease was lost");
+  if (judge != nullptr) judge->releases(world);
+  const bool released = model_.leases().release(grant);
+  if (judge != nullptr) judge->respond(world, released ? Response::ok : Response::not_held);
+  if (!released && shape_.judges.oracle) world.fail("exclusion", "a strict lease was lost");
   if (model_.word(grant.lease).mode() == core::Mode::retired) world.sometimes("an entry was retired");
 }
 
@@ -168,6 +196,7 @@ void NamesScenario::on_death(World& world, ProcessId process) {
   for (Ledger& ledger : ledger_) {
     if (ledger.oracle.held_by_process(process)) ledger.died_entry = ledger.entry;
     ledger.oracle.process_died(process);
+    if (shape_.judges.properties) ledger.judge.died(world, process);
   }
   if (successors_left_ == 0) return;
   --successors_left_;
@@ -175,6 +204,7 @@ void NamesScenario::on_death(World& world, ProcessId process) {
 }
 
 void NamesScenario::on_idle(World& world) {
+  if (!shape_.judges.oracle) return;
   for (const Wish& wish : wish_) {
     if (wish.lease == core::no_index || !world.alive(wish.process) || !model_.available(world, wish.lease)) continue;
     if (kills_ >= shape_.deaths_excused) return world.sometimes("two deaths cost a wake-up");
@@ -185,6 +215,7 @@ void NamesScenario::on_idle(World& world) {
 void NamesScenario::check(World& world) {
   std::array<TableModel::Known, names_max> known;
   for (std::uint32_t i = 0; i < shape_.names; ++i) known[i] = {name_at(i), ledger_[i].oracle.last_token()};
+  for (std::uint32_t i = 0; shape_.judges.properties && i < shape_.names; ++i) ledger_[i].judge.judge(world, checker_);
   model_.judge_remains(world, {known.data(), shape_.names});
   if (!shape_.recreates) return;
   second_model_.reset(world, world.token_mark());

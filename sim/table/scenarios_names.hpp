@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "sim/table/name_judge.hpp"
 #include "sim/table/table_model.hpp"
 
 namespace tenure::sim {
@@ -25,6 +26,7 @@ struct NameTraffic {
   bool recreates = false;        // the segment is then lost, the clock is set back, and a new segment starts above the durable mark
   std::uint64_t bound_ns = 2'000'000'000;
   std::uint32_t deaths_excused = 2;  // see Contention
+  Judges judges = {};
   Config config;
 };
 
@@ -50,6 +52,7 @@ class NamesScenario final : public Scenario {
   static constexpr std::uint64_t nowhere = 0;
   struct Ledger {
     LeaseOracle oracle;
+    NameJudge judge;
     std::uint64_t entry = nowhere;       // header and number of the entry where it was granted last
     std::uint64_t died_entry = nowhere;  // the same, if that holder died: whoever is granted it there next must be told
   };
@@ -59,7 +62,8 @@ class NamesScenario final : public Scenario {
   void use(World& world, std::uint32_t slot, std::uint32_t name, Handle& handle);
   void remove(World& world, std::uint32_t slot, std::uint32_t name);
   bool resolve(World& world, std::uint32_t slot, std::uint32_t name, Handle& handle);
-  core::Acquired acquire(World& world, std::uint32_t slot, const Handle& handle, core::Grant& grant);
+  void answer(World& world, NameJudge& judge, core::Acquired result);
+  core::Acquired acquire(World& world, std::uint32_t slot, std::uint32_t name, const Handle& handle, core::Grant& grant);
   void hold(World& world, Ledger& ledger, const Handle& handle, const core::Grant& grant);
   std::string_view name_at(std::uint32_t name) const;
   Patience patience(World& world);
@@ -68,6 +72,7 @@ class NamesScenario final : public Scenario {
   NameTraffic shape_;
   TableModel model_;
   TableModel second_model_;
+  LinearizabilityChecker checker_;
   SimPlatform platform_;
   std::array<Ledger, names_max> ledger_;
   std::array<Wish, World::threads_max> wish_;

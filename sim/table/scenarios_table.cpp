@@ -1,11 +1,11 @@
 #include "sim/table/scenarios_table.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace tenure::sim {
 
 using core::Acquired;
-using core::Grant;
 using core::LeaseWord;
 using core::Seat;
 using core::Terms;
@@ -15,8 +15,23 @@ constexpr std::uint32_t holds_of_thread = core::holds_per_session / 2;
 constexpr std::string_view lease_names[] = {"orders", "invoices", "mail", "backup"};
 }  // namespace
 
-ContentionScenario::ContentionScenario(const Contention& shape)
-    : shape_(shape), model_(shape.processes + (shape.successors != 0 ? 1 : 0)) {}
+ContentionScenario::ContentionScenario(const Contention& shape) : shape_(shape), model_(shape.processes + (shape.successors != 0 ? 1 : 0)) {
+  for (std::uint32_t i = 0; i < shape_.leases; ++i) name_[i].judge = NameJudge(rules());
+}
+
+NameRules ContentionScenario::rules() const {
+  NameRules rules;
+  const bool strict = shape_.ttl_ns == 0 && !shape_.breaks;
+  rules.tells_exactly = strict;
+  rules.bound_ns = shape_.bound_ns;
+  // One sleep of the last in a full queue, and what it takes to look around. Most wake-ups cost none: see on_idle.
+  const std::uint32_t sessions = shape_.processes + (shape_.successors != 0 ? 1 : 0);
+  rules.wake_bound_ns = core::tick_ns(sessions * shape_.threads - 1) + 50 * core::millisecond_ns;
+  // What another one had under way when this one began to stand may end first, by an older ticket or a grant not yet heard of; what it
+  // begins later comes behind. See check_order for the exceptions.
+  if (strict && shape_.config.pauses_max == 0) rules.passes_max = shape_.processes * shape_.threads - 1;
+  return rules;
+}
 
 void ContentionScenario::setup(World& world) {
   model_.reset(world);
@@ -25,7 +40,14 @@ void ContentionScenario::setup(World& world) {
   successors_due_ = 0;
   wish_.fill({});
   for (auto& word : cancelled_) word.store(0);
-  for (std::uint32_t i = 0; i < shape_.leases; ++i) name_[i] = {model_.preset_name(lease_names[i]), {}, false, 0};
+  for (std::uint32_t i = 0; i < shape_.leases; ++i) {
+    Name& name = name_[i];
+    name.handle = model_.preset_name(lease_names[i]);
+    name.oracle.reset();
+    name.judge.reset();
+    name.holder_died = false;
+    name.broken_up_to = 0;
+  }
   for (std::uint32_t i = 0; i < shape_.processes; ++i) spawn_member(world, !shape_.late_sessions);
   if (shape_.script == nullptr) return;
   if (script_.empty()) script_ = shape_.script(model_, name_[0].handle);
@@ -98,6 +120,7 @@ void ContentionScenario::play(World& world, Seat seat) {
 // The last thread of a process may close the session; otherwise its end is like a death.
 void ContentionScenario::finish(World& world) {
   spawn_successors(world);
+  world.barrier();  // whoever closes the session has been told that this thread is done, and so all that it has stored is there
   Session& session = session_[world.this_process()];
   if (--session.threads_left != 0 || !shape_.closes || !coin(world)) return;
   if (shape_.cancels || shape_.breaks) return;  // their threads may still be at work
@@ -110,11 +133,12 @@ void ContentionScenario::operate(World& world, Seat seat, std::uint32_t thread) 
   const std::uint32_t lease = scripted ? role(world).lease : shape_.leases == 1 ? 0 : world.choose(shape_.leases);
   Name& name = name_[lease];
   const Terms terms{thread == 1 && shape_.second_ttl_ns != 0 ? shape_.second_ttl_ns : shape_.ttl_ns, core::HoldKind::user};
-  Grant grant;
+  core::Grant grant;
   world.begin_wait();
   wish(world, lease);
   const Acquired result = acquire(world, seat, lease, terms, grant);
   wish_[world.this_thread()].lease = core::no_index;
+  if (judges()) answer(world, name.judge, result);
   switch (result) {
     case Acquired::granted:
       check_order(world);
@@ -130,7 +154,16 @@ void ContentionScenario::operate(World& world, Seat seat, std::uint32_t thread) 
   }
 }
 
-Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t lease, Terms terms, Grant& grant) {
+void ContentionScenario::answer(World& world, NameJudge& judge, Acquired result) {
+  switch (result) {
+    case Acquired::busy: return judge.respond(world, Response::busy);
+    case Acquired::timed_out: return judge.respond(world, Response::timed_out);
+    case Acquired::cancelled: return judge.respond(world, Response::cancelled);
+    default: return;  // of a grant: see hold
+  }
+}
+
+Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t lease, Terms terms, core::Grant& grant) {
   const bool impatient =
       shape_.timeouts && !shape_.plain && (world.this_process() >= shape_.processes || (shape_.impatient >> world.this_process() & 1) != 0);
   const std::uint32_t ways = 2 + (shape_.tries ? 1 : 0) + (impatient ? 1 : 0);
@@ -139,6 +172,8 @@ Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t leas
   if (!shape_.tries && way >= 2) ++way;
   Leases& leases = model_.leases();
   const Handle& handle = name_[lease].handle;
+  NameJudge& judge = name_[lease].judge;
+  if (judges()) judge.invoke(world, way == 2 ? Call::try_acquire : Call::acquire, terms.ttl_ns);
   if (way == 1) {
     const std::uint64_t deadline_ns =
         terms.ttl_ns == 0 ? core::deadline::strict : core::deadline_from(platform_.boottime_ns(), terms.ttl_ns);
@@ -156,8 +191,13 @@ Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t leas
   }
   if (shape_.script != nullptr && role(world).patience_ns != 0) patience.until_ns = platform_.boottime_ns() + role(world).patience_ns;
   if (shape_.cancels) patience.cancelled = &cancelled_[world.this_process()];
+  wish_[world.this_thread()].judge = judges() ? &judge : nullptr;
   patience.context = &wish_[world.this_thread()];
-  patience.queued = [](void* context, std::uint32_t) { ++static_cast<Wish*>(context)->sleeps; };
+  patience.queued = [](void* context, std::uint32_t) {
+    Wish& wish = *static_cast<Wish*>(context);
+    ++wish.sleeps;
+    if (wish.judge != nullptr) wish.judge->queued(wish.thread);
+  };
   return leases.acquire(handle, seat, terms, patience, grant);
 }
 
@@ -170,7 +210,7 @@ core::WaitKey ContentionScenario::key_of(ThreadId thread) {
 // Notes who stands in the queue by now, for all to see: with a ticket, and the flag set.
 void ContentionScenario::wish(World& world, std::uint32_t lease) {
   Wish& mine = wish_[world.this_thread()];
-  mine = {world.this_process(), lease, 0, {}};
+  mine = {world.this_process(), world.this_thread(), lease, 0, nullptr, {}};
   if (!model_.word(name_[lease].handle.lease).waiters()) return;
   for (ThreadId thread = 0; thread < wish_.size(); ++thread) {
     const Wish& other = wish_[thread];
@@ -188,7 +228,7 @@ void ContentionScenario::check_order(World& world) {
   for (std::uint32_t i = 0; i < mine.sleeps; ++i) world.sometimes("slept");
   for (ThreadId thread = 0; thread < wish_.size(); ++thread) {
     if (mine.ahead[thread] == 0 || !world.alive(wish_[thread].process) || key_of(thread).bits != mine.ahead[thread]) continue;
-    if (world.config().pauses_max == 0 && kills_ == 0 && shape_.ttl_ns == 0)
+    if (world.config().pauses_max == 0 && kills_ == 0 && shape_.ttl_ns == 0 && shape_.judges.oracle)
       world.fail("order", "granted before somebody who stood in the queue already");
     world.sometimes("a stopped waiter was passed over");
   }
@@ -196,60 +236,82 @@ void ContentionScenario::check_order(World& world) {
 
 // --- While it is held -----------------------------------------------------------------------------------------------------------------
 
-void ContentionScenario::note_grant(World& world, Name& name, const Grant& grant) {
+void ContentionScenario::note_grant(World& world, Name& name, const core::Grant& grant) {
   if (grant.past == core::Past::died) world.sometimes("told that the last holder died");
   if (grant.past == core::Past::expired) world.sometimes("stolen after its deadline");
+  if (!shape_.judges.oracle) return world.note("granted", grant.token);
   if (name.holder_died && grant.past == core::Past::released) world.fail("news", "the death of the last holder was not told");
   name.holder_died = false;
   name.oracle.granted(world, grant.token, grant.deadline_ns);
   world.note("granted", grant.token);
 }
 
-void ContentionScenario::hold(World& world, Name& name, Grant& grant, Terms terms) {
+void ContentionScenario::hold(World& world, Name& name, core::Grant& grant, Terms terms) {
   // A lease with a deadline may be past it, and somebody else's, before its holder hears that it was granted.
-  if (world.true_now() >= grant.deadline_ns || grant.word.counter() <= name.broken_up_to) {
+  const bool known = world.true_now() < grant.deadline_ns && grant.word.counter() > name.broken_up_to;
+  if (!known) {
     world.sometimes("lost before it was known");
     name.holder_died = false;  // this one was told
-    model_.leases().release(grant);
+    if (judges()) name.judge.granted(world, grant, false, false);
+    release(world, name, grant, false);
     return;
   }
   note_grant(world, name, grant);
+  if (judges()) {
+    for (std::uint32_t left = name.judge.standing(); left != 0; left &= left - 1) {
+      const auto thread = static_cast<ThreadId>(std::countr_zero(left));
+      if (!key_of(thread).bound()) name.judge.leaves(thread);
+    }
+    name.judge.granted(world, grant, true, kills_ == 0);
+    name.judge.write(world, grant);
+  }
   const std::uint32_t hold_steps = shape_.plain || shape_.script != nullptr ? shape_.hold_steps : world.size(shape_.hold_steps);
   for (std::uint32_t i = 0; i < hold_steps; ++i) never_.load();
   if (shape_.hold_sleep_ns != 0 && (shape_.script != nullptr || world.choose(2) != 0)) sleep(world, shape_.hold_sleep_ns);
   const bool renews = shape_.renewals != 0 && grant.deadline_ns != core::deadline::strict;
   for (std::uint32_t left = renews ? world.size(shape_.renewals) : 0; left != 0; --left) renew(world, name, grant, terms);
   check_belief(world, name, grant);
+  if (judges()) name.judge.write(world, grant);
   let_go(world, name, grant);
 }
 
-void ContentionScenario::renew(World& world, Name& name, Grant& grant, Terms terms) {
+void ContentionScenario::renew(World& world, Name& name, core::Grant& grant, Terms terms) {
+  if (judges()) name.judge.invoke(world, Call::renew, terms.ttl_ns);
   const bool renewed = model_.leases().renew(grant, terms.ttl_ns);
+  if (judges() && renewed) name.judge.renewed(world, grant.deadline_ns);
+  if (judges() && !renewed) name.judge.not_renewed(world);
   world.sometimes(renewed ? "renewed" : "renewal refused");
   if (!renewed) return;
-  if (!name.oracle.held_by(world.this_thread()) && world.true_now() < grant.deadline_ns && !shape_.breaks) {
+  if (shape_.judges.oracle && !name.oracle.held_by(world.this_thread()) && world.true_now() < grant.deadline_ns && !shape_.breaks) {
     world.fail("exclusion", "renewed a lease that somebody else holds");
   }
   name.oracle.renewed(world, grant.deadline_ns);
   for (std::uint32_t step = world.choose(8); step != 0; --step) never_.load();
 }
 
-void ContentionScenario::check_belief(World& world, Name& name, const Grant& grant) {
+void ContentionScenario::check_belief(World& world, Name& name, const core::Grant& grant) {
   if (!coin(world)) return;
   const bool held = model_.leases().still_held(grant);
   const bool certain = grant.deadline_ns == core::deadline::strict || world.true_now() < grant.deadline_ns;
-  if (shape_.breaks) return;  // it may be broken while we look
+  if (judges() && held && grant.word.counter() > name.broken_up_to) name.judge.believes(world, grant);
+  if (shape_.breaks || !shape_.judges.oracle) return;  // it may be broken while we look
   if (held && certain && !name.oracle.held_by(world.this_thread())) world.fail("exclusion", "believes in a lease that was lost");
   if (!held && certain) world.fail("exclusion", "a lease was lost before its time");
 }
 
-void ContentionScenario::let_go(World& world, Name& name, const Grant& grant) {
+void ContentionScenario::let_go(World& world, Name& name, const core::Grant& grant) {
   name.oracle.released(world);
-  const bool certain = grant.deadline_ns == core::deadline::strict && !shape_.breaks;
-  const bool quick = coin(world) && model_.leases().release_fast(grant.lease, grant.hold, grant.word);
-  const bool held = quick || model_.leases().release(grant);
+  const bool certain = grant.deadline_ns == core::deadline::strict && !shape_.breaks && shape_.judges.oracle;
+  const bool held = release(world, name, grant, coin(world));
   if (certain && !held) world.fail("exclusion", "a strict lease was lost");
   world.sometimes(held ? "released" : "release found it lost");
+}
+
+bool ContentionScenario::release(World& world, Name& name, const core::Grant& grant, bool quick) {
+  if (judges()) name.judge.releases(world);
+  const bool held = (quick && model_.leases().release_fast(grant.lease, grant.hold, grant.word)) || model_.leases().release(grant);
+  if (judges()) name.judge.respond(world, held ? Response::ok : Response::not_held);
+  return held;
 }
 
 void ContentionScenario::break_grants(World& world) {
@@ -265,8 +327,12 @@ void ContentionScenario::break_grant(World& world, Name& name) {
   const LeaseWord seen{model_.table().word(lease).load(std::memory_order_acquire)};
   if (!seen.has_owner()) return;
   name.broken_up_to = std::max(name.broken_up_to, seen.counter());
-  if (model_.word(lease).same_grant(seen)) name.oracle.broken();
-  if (model_.leases().break_grant(lease, seen)) world.sometimes("broken");
+  const bool stands = model_.word(lease).same_grant(seen);
+  if (stands) name.oracle.broken();
+  if (judges()) name.judge.breaks(world, name.handle.base + seen.counter(), stands);
+  const bool broken = model_.leases().break_grant(lease, seen);
+  if (judges()) name.judge.respond(world, broken ? Response::ok : Response::not_held);
+  if (broken) world.sometimes("broken");
 }
 
 void ContentionScenario::cancel_later(World& world, ProcessId process) {
@@ -288,6 +354,7 @@ void ContentionScenario::add_state(StateHash& hash) const {
   }
   for (std::uint32_t i = 0; i < shape_.leases; ++i) {
     name_[i].oracle.add_state(hash);
+    name_[i].judge.add_state(hash);
     hash.add(name_[i].broken_up_to << 1 | (name_[i].holder_died ? 1 : 0));
   }
   for (const Wish& wish : wish_) {
@@ -307,6 +374,7 @@ void ContentionScenario::on_death(World& world, ProcessId process) {
     Name& name = name_[i];
     if (name.oracle.held_by_process(process)) name.holder_died = name.oracle.held(world);
     name.oracle.process_died(process);
+    if (judges()) name.judge.died(world, process);
   }
   if (successors_left_ == 0) return;
   --successors_left_;
@@ -328,8 +396,20 @@ bool ContentionScenario::someone_died_unheard(World& world) {
   return false;
 }
 
+void ContentionScenario::tell_sleepers(World& world) {
+  for (const Wish& wish : wish_) {
+    if (wish.lease == core::no_index || !world.alive(wish.process)) continue;
+    name_[wish.lease].judge.sleeps_on(world, wish.thread, wish.process);
+  }
+  for (std::uint32_t i = 0; i < shape_.leases; ++i) {
+    name_[i].judge.all_sleep(world, model_.available(world, name_[i].handle.lease));
+  }
+}
+
 // Everybody sleeps. Whoever could take a lease that he waits for has missed his wake-up, or nobody sent it.
 void ContentionScenario::on_idle(World& world) {
+  if (judges()) tell_sleepers(world);
+  if (!shape_.judges.oracle) return;
   for (const Wish& wish : wish_) {
     if (wish.lease == core::no_index || !world.alive(wish.process)) continue;
     if (!model_.available(world, name_[wish.lease].handle.lease) || someone_died_unheard(world)) continue;
@@ -341,6 +421,7 @@ void ContentionScenario::on_idle(World& world) {
 void ContentionScenario::check(World& world) {
   std::array<TableModel::Known, leases_max> known;
   for (std::uint32_t i = 0; i < shape_.leases; ++i) known[i] = {lease_names[i], name_[i].oracle.last_token()};
+  for (std::uint32_t i = 0; judges() && i < shape_.leases; ++i) name_[i].judge.judge(world, checker_);
   model_.judge_remains(world, {known.data(), shape_.leases});
 }
 

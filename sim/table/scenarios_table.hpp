@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/table/name_judge.hpp"
 #include "sim/table/table_model.hpp"
 
 namespace tenure::sim {
@@ -49,6 +50,7 @@ struct Contention {
   // When they are done they stay alive, asleep.
   std::vector<Cue> (*script)(TableModel& model, const Handle& handle) = nullptr;
   std::array<Role, 5> roles{};
+  Judges judges = {};
   Config config;
 };
 
@@ -76,20 +78,29 @@ class ContentionScenario final : public Scenario {
   struct Name {
     Handle handle;
     LeaseOracle oracle;
+    NameJudge judge;
     bool holder_died = false;        // the next holder must be told
     std::uint64_t broken_up_to = 0;  // the counter of the last grant that somebody set out to break
   };
   // A thread that wants a lease.
   struct Wish {
     ProcessId process = nobody;
+    ThreadId thread = nobody;
     std::uint32_t lease = core::no_index;
     std::uint32_t sleeps = 0;
+    NameJudge* judge = nullptr;
     std::array<std::uint64_t, World::threads_max> ahead{};  // the keys of those who stood in the queue before, 0 for the others
   };
 
   void spawn_member(World& world, bool preset);
   void spawn_successors(World& world);
   bool someone_died_unheard(World& world);
+  void tell_sleepers(World& world);
+  NameRules rules() const;
+  // The search over states has no use for properties of which each asks for a state of its own: a history is another with every order of
+  // answers. The plain scenarios are there for it, and have only the oracle.
+  bool judges() const { return shape_.judges.properties && !shape_.plain; }
+  void answer(World& world, NameJudge& judge, core::Acquired result);
   bool coin(World& world) { return !shape_.plain && world.choose(2) != 0; }
   const Role& role(const World& world) const { return shape_.roles[std::min<std::size_t>(world.this_process(), shape_.processes)]; }
   void play(World& world, core::Seat seat);
@@ -102,6 +113,7 @@ class ContentionScenario final : public Scenario {
   void check_order(World& world);
   void hold(World& world, Name& name, core::Grant& grant, core::Terms terms);
   void note_grant(World& world, Name& name, const core::Grant& grant);
+  bool release(World& world, Name& name, const core::Grant& grant, bool quick);
   void renew(World& world, Name& name, core::Grant& grant, core::Terms terms);
   void check_belief(World& world, Name& name, const core::Grant& grant);
   void let_go(World& world, Name& name, const core::Grant& grant);
@@ -113,6 +125,7 @@ class ContentionScenario final : public Scenario {
 
   Contention shape_;
   TableModel model_;
+  LinearizabilityChecker checker_;
   std::vector<Cue> script_;
   SimPlatform platform_;
   std::array<Session, World::processes_max> session_;

@@ -35,6 +35,8 @@ const Share shares[] = {
     {"threads", 20'000, {"served after a sleep", "told that the last holder died"}},
     {"one-bell", 30'000, {"told that the last holder died"}},
     {"stopped-head", 20'000, {"a stopped waiter was passed over"}},
+    {"four", 60'000, {"served after a sleep", "timed out", "busy", "told that the last holder died", "a slot has a second owner"}},
+    {"four-leased", 60'000, {"stolen after its deadline", "renewal refused", "release found it lost", "a stale write was refused"}},
     {"leased", 60'000, {"stolen after its deadline", "renewed", "renewal refused", "release found it lost"}},
     {"leased-tso", 60'000, {"stolen after its deadline", "renewed", "renewal refused", "told that the last holder died"}},
     {"one-record", 60'000, {"stolen after its deadline", "renewed", "renewal refused"}},
@@ -75,6 +77,9 @@ TEST_P(Sound, TablePasses) {
   const Report report = runner.explore({.runs_max = share.runs / TENURE_SIM_SCALE + 1});
   EXPECT_FALSE(report.failed());
   std::cout << to_text(report) << '\n';
+  const bool has_history = !std::string_view(share.scenario).starts_with("trees");
+  EXPECT_EQ(report.sometimes_count("history judged") != 0, has_history);
+  EXPECT_LT(report.sometimes_count("history undecided"), report.runs / 100 + 1);
   if (TENURE_SIM_SCALE != 1) return;  // too few runs for the rare
   for (const char* what : share.sometimes) EXPECT_NE(report.sometimes_count(what), 0u) << what;
 }
@@ -86,6 +91,42 @@ std::string test_name(std::string_view scenario) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, Sound, testing::ValuesIn(shares), [](const auto& test) { return test_name(test.param.scenario); });
+
+struct Sight {
+  const char* property;
+  const char* scenario;
+  core::Rule without;
+  std::uint64_t runs_max;
+};
+
+void PrintTo(const Sight& sight, std::ostream* out) { *out << sight.property << " in " << sight.scenario; }
+
+// What each of the named properties sees of a broken table by itself, where the oracle does not look.
+const Sight sights[] = {
+    {"linearizability", "leased", core::Rule::renew_fences, 20'000},
+    {"linearizability", "leased", core::Rule::release_checks_owner, 5'000},
+    {"linearizability", "strict", core::Rule::grant_raises_counter, 100},
+    {"linearizability", "names", core::Rule::insert_under_group_lease, 10'000},
+    {"fencing", "leased", core::Rule::grant_raises_counter, 5'000},
+    {"fencing", "siblings", core::Rule::owner_is_record, 10'000},
+    {"fencing", "removed", core::Rule::check_header_after_grant, 10'000},
+    {"fairness", "calm", core::Rule::clear_then_rescan, 40'000},
+    {"recovery", "strict", core::Rule::head_takes_for_itself, 20'000},
+};
+
+class Sees : public testing::TestWithParam<Sight> {};
+
+TEST_P(Sees, WhatIsBroken) {
+  const Sight& sight = GetParam();
+  const std::unique_ptr<Scenario> scenario = make_table_scenario(sight.scenario, {.oracle = false});
+  ASSERT_NE(scenario, nullptr);
+  Config config = scenario->config();
+  config.planted = rule_bit(sight.without);
+  const Report report = Runner(*scenario, config).explore({.runs_max = sight.runs_max, .wanted = sight.property});
+  EXPECT_NE(report.failure(sight.property), nullptr) << to_text(report);
+}
+
+INSTANTIATE_TEST_SUITE_P(Properties, Sees, testing::ValuesIn(sights));
 
 // A release wakes one; and without faults whoever sleeps wakes for little else.
 TEST(Wakes, AreFew) {
