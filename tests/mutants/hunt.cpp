@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "sim/table_scenarios.hpp"
+#include "tests/mutants/answers.hpp"
 #include "tests/mutants/switches.hpp"
 
 namespace tenure::mutants {
@@ -24,8 +25,11 @@ constexpr std::uint64_t runs_between_alarms = 64;
 // A scripted run says so when its script can't be followed: the mutant takes other steps, which is no fault.
 constexpr std::string_view script_property = "script";
 constexpr std::uint64_t script_failures_max = 3;
+constexpr std::uint64_t scene_runs = 20;  // a scene has one right answer, whoever runs first
 
-bool is_value(const Mutant& mutant) { return mutant.file.find("leases") == std::string::npos && mutant.file.find(".inl.") == std::string::npos; }
+bool is_value(const Mutant& mutant) {
+  return mutant.file.find("leases") == std::string::npos && mutant.file.find(".inl.") == std::string::npos;
+}
 
 void be_quiet() {
   const int nowhere = ::open("/dev/null", O_WRONLY);
@@ -41,6 +45,7 @@ struct Hunt::Stage {
   std::string name;
   std::unique_ptr<sim::Scenario> scenario;
   std::unique_ptr<sim::Runner> runner;
+  std::uint64_t runs = 0;
   std::uint64_t steps = 1;
   std::vector<std::vector<bool>> reaches;  // by seed - 1, then by mutant
   std::array<std::uint32_t, mutants_max> count{};
@@ -59,15 +64,21 @@ Hunt::Hunt(const Plan& plan) : plan_(plan) {
   void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::abort();
   shared_ = ::new (memory) Shared{};
-  for (const std::string_view name : sim::table_scenario_names()) {
-    auto stage = std::make_unique<Stage>();
-    stage->name = name;
-    stage->scenario = sim::make_table_scenario(name);
-    sim::Config config = stage->scenario->config();
-    if (plan_.force_memory) config.memory = plan_.memory;
-    stage->runner = std::make_unique<sim::Runner>(*stage->scenario, config);
-    stages_.push_back(std::move(stage));
+  for (const std::string_view name : sim::table_scenario_names()) add_stage(sim::make_table_scenario(name), plan_.runs_max);
+  for (const auto scenes : {lease_scenes(), damage_scenes(), name_scenes(), session_scenes()}) {
+    for (const Scene& scene : scenes) add_stage(std::make_unique<SceneScenario>(scene), std::min(scene_runs, plan_.runs_max));
   }
+}
+
+void Hunt::add_stage(std::unique_ptr<sim::Scenario> scenario, std::uint64_t runs) {
+  auto stage = std::make_unique<Stage>();
+  stage->name = scenario->name();
+  stage->scenario = std::move(scenario);
+  stage->runs = runs;
+  sim::Config config = stage->scenario->config();
+  if (plan_.force_memory) config.memory = plan_.memory;
+  stage->runner = std::make_unique<sim::Runner>(*stage->scenario, config);
+  stages_.push_back(std::move(stage));
 }
 
 Hunt::~Hunt() { ::munmap(shared_, sizeof(Shared)); }
@@ -75,10 +86,12 @@ Hunt::~Hunt() { ::munmap(shared_, sizeof(Shared)); }
 std::string Hunt::survey() {
   chosen = 0;
   for (const auto& stage : stages_) {
-    for (std::uint64_t seed = 1; seed <= plan_.runs_max; ++seed) {
+    for (std::uint64_t seed = 1; seed <= stage->runs; ++seed) {
       std::memset(reached, 0, sizeof(reached));
       const sim::Verdict verdict = stage->runner->run_seed(seed);
-      if (verdict.failed) return stage->name + ", seed " + std::to_string(seed) + ": " + verdict.property;
+      if (verdict.failed) {
+        return stage->name + ", seed " + std::to_string(seed) + ": " + verdict.property + ", " + verdict.detail;
+      }
       stage->steps += verdict.steps;
       std::vector<bool> row(mutants_max);
       for (std::size_t i = 0; i < mutants_max; ++i) {
@@ -88,7 +101,7 @@ std::string Hunt::survey() {
       }
       stage->reaches.push_back(std::move(row));
     }
-    survey_runs_ += plan_.runs_max;
+    survey_runs_ += stage->runs;
   }
   return {};
 }
@@ -110,7 +123,7 @@ bool Hunt::runs_show_it(const Stage& stage, std::uint32_t mutant, std::uint64_t 
   std::uint64_t scripts = 0;
   stage.name.copy(shared_->scenario.data(), shared_->scenario.size() - 1);
   shared_->scenario[std::min(stage.name.size(), shared_->scenario.size() - 1)] = '\0';
-  for (std::uint64_t seed = from + 1; seed <= std::min(to, plan_.runs_max); ++seed) {
+  for (std::uint64_t seed = from + 1; seed <= std::min(to, stage.runs); ++seed) {
     if (!stage.reaches[seed - 1][mutant]) continue;
     if (++shared_->runs % runs_between_alarms == 1) ::alarm(patience_s);
     shared_->seed = seed;

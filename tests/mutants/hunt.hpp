@@ -50,6 +50,7 @@ class Hunt {
   struct Stage;
   struct Shared;
 
+  void add_stage(std::unique_ptr<sim::Scenario> scenario, std::uint64_t runs);
   std::vector<const Stage*> order_for(const Mutant& mutant) const;
   void try_in_child(const Mutant& mutant, const std::vector<const Stage*>& order);
   bool runs_show_it(const Stage& stage, std::uint32_t mutant, std::uint64_t from, std::uint64_t to);

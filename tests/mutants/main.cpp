@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,10 +23,10 @@ struct Options {
   Plan plan;
   std::string manifest = TENURE_MUTANTS_MANIFEST;
   std::string explained = TENURE_MUTANTS_EXPLAINED;
-  std::uint32_t only = 0;
-  std::uint32_t sample = 0;  // 0: all
-  std::string file;          // of these files only
-  bool survivors_only = false;  // those that are explained, and no others
+  std::set<std::uint32_t> only;  // empty: all
+  std::uint32_t sample = 0;      // 0: all
+  std::string file;              // of these files only
+  bool survivors_only = false;   // those that are explained, and no others
   double share_min = 0;
 };
 
@@ -45,7 +46,8 @@ struct Sum {
 
 [[noreturn]] void usage() {
   std::fputs(
-      "tenure_mutants [--budget-runs N] [--only ID] [--sample N] [--file PART-OF-NAME] [--survivors] [--memory N] [--share-min PERCENT]\n",
+      "tenure_mutants [--budget-runs N] [--only ID,ID...] [--sample N] [--file PART-OF-NAME] [--survivors] [--memory N] [--share-min "
+      "PERCENT]\n",
       stderr);
   std::exit(64);
 }
@@ -63,7 +65,12 @@ Options options_of(int count, char** arguments) {
     if (name == "--budget-runs") {
       options.plan.runs_max = std::strtoull(value, nullptr, 10);
     } else if (name == "--only") {
-      options.only = static_cast<std::uint32_t>(std::strtoul(value, nullptr, 10));
+      for (const char* at = value; *at != '\0'; at += *at == ',' ? 1 : 0) {
+        char* end = nullptr;
+        options.only.insert(static_cast<std::uint32_t>(std::strtoul(at, &end, 10)));
+        if (end == at) usage();
+        at = end;
+      }
     } else if (name == "--sample") {
       options.sample = static_cast<std::uint32_t>(std::strtoul(value, nullptr, 10));
     } else if (name == "--file") {
@@ -86,10 +93,10 @@ std::vector<Mutant> chosen_ones(const Options& options, const std::map<std::stri
   std::vector<Mutant> mutants = read_manifest(options.manifest);
   std::erase_if(mutants, [&](const Mutant& mutant) {
     const bool known = explained.contains(mutant.key());
-    return (options.only != 0 && mutant.number != options.only) || mutant.file.find(options.file) == std::string::npos ||
+    return (!options.only.empty() && !options.only.contains(mutant.number)) || mutant.file.find(options.file) == std::string::npos ||
            (options.survivors_only && !known);
   });
-  if (!options.plan.weak_memory && options.only == 0) {
+  if (!options.plan.weak_memory && options.only.empty()) {
     invisible = static_cast<std::uint32_t>(std::erase_if(mutants, [](const Mutant& mutant) { return !mutant.visible; }));
   }
   if (options.sample == 0 || options.sample >= mutants.size()) return mutants;

@@ -10,7 +10,7 @@ namespace tenure::mutants {
 
 inline constexpr std::uint32_t mutants_max = 8192;
 
-inline std::uint32_t chosen = 0;            // 0: none
+inline std::uint32_t chosen = 0;             // 0: none
 inline std::uint8_t reached[mutants_max]{};  // places that some run has come to
 
 constexpr bool on(std::uint32_t mutant) {

@@ -1,0 +1,208 @@
+// Names: found, entered, pushed out, removed; long ones; the tokens of one after another.
+#include <array>
+#include <string>
+
+#include "tests/mutants/answers.hpp"
+
+namespace tenure::mutants {
+namespace {
+
+using core::Acquired;
+using core::EntryHeader;
+using core::EntryState;
+using core::Grant;
+using core::HoldKind;
+using core::NameWords;
+using core::Resolved;
+using Removed = sim::Names::Removed;
+
+constexpr std::uint64_t ms = core::millisecond_ns;
+constexpr std::uint32_t entries = sim::TableModel::entries;
+
+bool is_there(Actor& me, std::string_view name) {
+  sim::Handle handle;
+  return me.names().look_up(NameWords(name), handle) == Resolved::found;
+}
+std::string name_in(Actor& me, std::uint32_t entry) {
+  std::array<char, core::name_bytes_max> text;
+  return {text.data(), me.names().read_name(entry, text.data())};
+}
+EntryState state_of(Actor& me, std::uint32_t entry) { return EntryHeader{me.model.table().entry(entry).header.ghost()}.state(); }
+std::uint32_t count(Actor& me, EntryState state) {
+  std::uint32_t found = 0;
+  for (std::uint32_t i = 0; i < entries; ++i) found += state_of(me, i) == state ? 1 : 0;
+  return found;
+}
+std::uint64_t use(Actor& me, const sim::Handle& handle) {
+  Grant grant;
+  me.expect(me.leases().try_acquire(handle, me.seat().hold, {}, grant) == Acquired::granted, "a name that is there is granted");
+  me.leases().release(grant);
+  return grant.token;
+}
+
+void come_and_go(Actor& me) {
+  me.expect(!is_there(me, "mail"), "absent before");
+  const sim::Handle mail = me.resolve("mail");
+  me.expect(is_there(me, "mail") && name_in(me, mail.lease) == "mail", "there after");
+  me.expect(me.resolve("mail").lease == mail.lease && count(me, EntryState::ready) == 2, "once");
+  me.expect(me.model.table().entry(mail.lease).base.ghost() == mail.base, "with the base of its tokens");
+  const std::uint64_t token = use(me, mail);
+  Grant grant;
+  me.expect(me.leases().try_acquire(mail, me.seat().hold, {}, grant) == Acquired::granted, "held");
+  me.expect(me.names().remove(NameWords("mail"), me.desk(), {}) == Removed::in_use && is_there(me, "mail"), "it stays");
+  me.leases().release(grant);
+  me.expect(me.names().remove(NameWords("mail"), me.desk(), {}) == Removed::removed && !is_there(me, "mail"), "free, it goes");
+  me.expect(me.names().remove(NameWords("mail"), me.desk(), {}) == Removed::absent, "once");
+  me.expect(me.model.table().group(0).floor.ghost() > token, "its tokens leave a floor");
+  me.expect(me.leases().try_acquire(mail, me.seat().hold, {}, grant) == Acquired::stale, "its handle is stale");
+  me.expect(me.model.word(mail.lease).mode() == core::Mode::free, "and changes nothing");
+  me.expect(use(me, me.resolve("mail")) > token + 1, "its successor's tokens are larger");
+  me.expect(me.names().remove(NameWords("orders"), me.desk(), {}) == Removed::removed, "a name that was there from the beginning");
+}
+
+// 120 bytes need one further entry, 200 need two.
+void long_names(Actor& me) {
+  const std::string names[] = {std::string(64, 'a'), std::string(65, 'b'), std::string(120, 'c'), std::string(176, 'd'),
+                               std::string(200, 'e')};
+  const std::uint32_t parts[] = {0, 1, 1, 1, 2};
+  for (std::size_t i = 0; i < std::size(names); ++i) {
+    std::string other = names[i];
+    other.back() = 'x';
+    const sim::Handle handle = me.resolve(names[i]);
+    me.expect(name_in(me, handle.lease) == names[i] && is_there(me, names[i]) && !is_there(me, other), "a long name, to its last byte");
+    me.expect(count(me, EntryState::extension) == parts[i], "in as many entries as it needs");
+    const sim::Handle second = me.resolve(other.substr(0, 10));
+    use(me, handle);
+    me.expect(me.names().remove(NameWords(names[i]), me.desk(), {}) == Removed::removed, "goes");
+    me.expect(count(me, EntryState::extension) == 0, "with all its entries");
+    me.expect(is_there(me, other.substr(0, 10)) && second.lease != handle.lease, "and no other");
+    me.expect(me.names().remove(NameWords(other.substr(0, 10)), me.desk(), {}) == Removed::removed, "goes, too");
+  }
+}
+
+// What a death in the middle of an insertion leaves is found by whoever needs the room.
+void orphans(Actor& me) {
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    if (state_of(me, i) == EntryState::empty) me.model.table().entry(i).header.store(EntryHeader::of(4, EntryState::extension).bits);
+  }
+  const std::string name(200, 'n');
+  const sim::Handle handle = me.resolve(name);
+  me.expect(name_in(me, handle.lease) == name && is_there(me, "orders"), "orphaned entries are used again, without loss of a name");
+  me.expect(count(me, EntryState::extension) == 2 && count(me, EntryState::tombstone) == entries - 4, "all others are free");
+}
+
+void least_recently_used(Actor& me) {
+  std::array<sim::Handle, 4> handle;
+  const std::string_view names[] = {"one", "two", "three", "four"};
+  for (std::size_t i = 0; i < 3; ++i) use(me, handle[i] = me.resolve(names[i]));
+  use(me, me.resolve("four"));
+  me.expect(count(me, EntryState::ready) == 3 && is_there(me, "four"), "a full group makes room");
+  // All have been swept by now. Whatever is used from here on is newer.
+  std::string_view left[3];
+  std::size_t found = 0;
+  for (const std::string_view name : names) {
+    if (is_there(me, name)) left[found++] = name;
+  }
+  me.expect(found == 3, "for one");
+  use(me, me.resolve(left[0]));
+  use(me, me.resolve(left[2]));
+  use(me, me.resolve("five"));
+  me.expect(!is_there(me, left[1]) && is_there(me, left[0]) && is_there(me, left[2]), "the one that was not used goes");
+  use(me, me.resolve(left[2]));
+  use(me, me.resolve("five"));
+  use(me, me.resolve("six"));
+  me.expect(!is_there(me, left[0]) && is_there(me, "five") && is_there(me, left[2]), "again");
+}
+
+void full(Actor& me) {
+  Grant grants[3];
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    const sim::Handle handle = me.resolve(std::string(1, static_cast<char>('a' + i)));
+    me.expect(me.leases().try_acquire(handle, me.seat().hold + 3 + i, {}, grants[i]) == Acquired::granted, "one of three");
+  }
+  sim::Handle handle;
+  bool weak = false;
+  me.expect(me.names().resolve(NameWords("d"), me.desk(), {}, handle, weak) == Resolved::full, "all are held");
+  me.expect(me.names().resolve(NameWords(std::string(200, 'l')), me.desk(), {}, handle, weak) == Resolved::full, "a long one, too");
+  me.expect(is_there(me, "a") && is_there(me, "b") && is_there(me, "c"), "and stay");
+  for (const Grant& grant : grants) me.expect(me.leases().release(grant), "theirs");
+  const std::string name(200, 'l');
+  me.expect(name_in(me, me.resolve(name).lease) == name && count(me, EntryState::ready) == 1, "free, three make room for a long one");
+}
+
+// An entry that is abandoned is not given to another name with the old news in it; and news stays where somebody waits.
+void news_stays(Actor& me) {
+  me.await(1);
+  me.end(1);
+  me.expect(me.names().remove(NameWords("orders"), me.desk(), {}) == Removed::removed, "the name of the dead goes");
+  Grant grant;
+  const sim::Handle handle = me.resolve("orders");
+  me.expect(me.leases().try_acquire(handle, me.seat().hold, {}, grant) == Acquired::granted, "comes again");
+  me.expect(grant.past == core::Past::released, "and starts anew");
+  me.leases().release(grant);
+}
+void holds_orders(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted, "held");
+  me.reach(1);
+  me.await(1000);
+}
+
+void group_is_busy(Actor& me) {
+  me.await(1);
+  sim::Handle handle;
+  bool weak = false;
+  sim::Patience patience;
+  patience.until_ns = me.now() + 30 * ms;
+  me.expect(me.names().resolve(NameWords("mail"), me.desk(), patience, handle, weak) == Resolved::timed_out, "the group is held");
+  me.expect(me.names().remove(NameWords("orders"), me.desk(), patience) == Removed::timed_out, "by another");
+  me.expect(me.names().resolve(NameWords("orders"), me.desk(), patience, handle, weak) == Resolved::found, "what is there is found");
+  sim::Atomic<std::uint32_t> word{1};
+  patience.cancelled = &word;
+  patience.until_ns = me.now() + 900 * ms;
+  me.expect(me.names().resolve(NameWords("mail"), me.desk(), patience, handle, weak) == Resolved::cancelled, "cancelled");
+  me.expect(me.names().remove(NameWords("orders"), me.desk(), patience) == Removed::timed_out, "or not removed");
+  me.model.table().slot(0).bells[1].store(me.model.table().slot(0).bells[1].ghost() | core::bell::owner_died);
+  patience.cancelled = nullptr;
+  me.expect(me.names().resolve(NameWords("mail"), me.desk(), patience, handle, weak) == Resolved::session_lost, "or lost");
+  me.model.table().slot(0).bells[1].store(me.model.table().slot(0).bells[1].ghost() & ~core::bell::owner_died);
+}
+void holds_group(Actor& me) {
+  Grant grant;
+  me.expect(me.leases().try_acquire(me.leases().group_handle(0), me.seat().hold, {0, HoldKind::internal}, grant) == Acquired::granted,
+            "the group");
+  me.reach(1);
+  me.await(1000);
+}
+
+void tokens(Actor& me) {
+  constexpr std::uint64_t floor = std::uint64_t{1} << 62;
+  const sim::Handle mail = me.resolve("mail");
+  me.expect(mail.base == floor + 1 && use(me, mail) > mail.base, "tokens start above the mark of earlier tables");
+  me.expect(me.world.token_mark() >= mail.base + core::tokens_per_entry, "and raise it");
+  me.model.table().group(0).floor.store(floor * 2 - core::tokens_per_entry - 2);
+  me.expect(me.resolve("last").base == floor * 2 - core::tokens_per_entry - 1, "the last base");
+  me.model.table().group(0).floor.store(floor * 2 - core::tokens_per_entry - 1);
+  sim::Handle handle;
+  bool weak = false;
+  me.expect(me.names().resolve(NameWords("none"), me.desk(), {}, handle, weak) == Resolved::tokens_ended, "and then there is none");
+  me.expect(me.model.lease_held_by(me.desk().entry_hold) == core::no_index, "and nothing is held");
+  me.model.table().group(0).floor.store(0);
+}
+
+constexpr Scene scenes[] = {
+    {"names-come-and-go", {come_and_go, nullptr, nullptr}},
+    {"names-long", {long_names, nullptr, nullptr}},
+    {"names-orphans", {orphans, nullptr, nullptr}},
+    {"names-oldest", {least_recently_used, nullptr, nullptr}, true, 0, 3},
+    {"names-full", {full, nullptr, nullptr}, true, 0, 3},
+    {"names-news", {news_stays, holds_orders, nullptr}},
+    {"names-group-busy", {group_is_busy, holds_group, nullptr}},
+    {"names-tokens", {tokens, nullptr, nullptr}, true, 0, 8, true, std::uint64_t{1} << 62},
+};
+
+}  // namespace
+
+std::span<const Scene> name_scenes() { return scenes; }
+
+}  // namespace tenure::mutants

@@ -1,0 +1,235 @@
+// Sessions: who gets which slot, what is written into it, and what a run's tree keeps.
+#include <cstring>
+#include <string>
+
+#include "tests/mutants/answers.hpp"
+
+namespace tenure::mutants {
+namespace {
+
+using core::Acquired;
+using core::Grant;
+using core::Past;
+using core::SessionClaim;
+using core::SessionFacts;
+using core::SlotState;
+using core::SlotWord;
+
+constexpr std::uint64_t ms = core::millisecond_ns;
+constexpr std::uint64_t a_tag = core::run_tag::bit + 77;
+constexpr std::uint64_t inner_tag = core::run_tag::bit + 78;
+
+SlotWord state_of(Actor& me, std::uint32_t slot) { return {me.model.table().slot(slot).state.ghost()}; }
+
+template <class Words>
+std::string text_of(const Words& words) {
+  std::string text(words.size() * 8, '\0');
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::uint64_t word = words[i].ghost();
+    std::memcpy(text.data() + i * 8, &word, 8);
+  }
+  return text.c_str();
+}
+
+void facts_are_written(Actor& me) {
+  SessionFacts facts;
+  facts.pid = 11;
+  facts.uid = 12;
+  facts.process_started = 13;
+  facts.pid_namespace = 14;
+  facts.is_run = true;
+  facts.tag = a_tag;
+  facts.outer_tag = inner_tag;
+  const std::string command(200, 'c');
+  facts.command = command;
+  facts.label = "a label";
+  const std::uint64_t from_ns = me.now();
+  const SessionClaim claim = me.sessions().open(facts);
+  me.expect(claim.code == SessionClaim::Code::claimed && claim.slot == 3 && claim.generation == 1 && claim.has_bell,
+            "the lowest free slot");
+  auto& slot = me.model.table().slot(3);
+  me.expect(slot.pid.ghost() == 11 && slot.uid.ghost() == 12 && slot.process_started.ghost() == 13 && slot.pid_namespace.ghost() == 14,
+            "who");
+  me.expect(slot.tag.ghost() == a_tag && slot.outer_tag.ghost() == inner_tag, "the tags");
+  me.expect(slot.since_ns.ghost() >= from_ns && slot.since_ns.ghost() <= me.now(), "since when");
+  me.expect(text_of(slot.command) == command.substr(0, 112) && text_of(slot.label) == "a label", "what it runs, cut to fit");
+  me.expect(state_of(me, 3).state() == SlotState::run && me.model.table().header().slot_high_water.ghost() == 4, "and that it lives");
+  me.expect(me.sessions().stands(3, 1) && !me.sessions().stands(3, 2), "in this generation");
+  me.sessions().close(3);
+  me.expect(!me.sessions().stands(3, 1) && state_of(me, 3).state() == SlotState::free && state_of(me, 3).generation() == 1, "and no more");
+  facts.is_run = false;
+  facts.command = "short";
+  const SessionClaim next = me.sessions().open(facts);
+  me.expect(next.slot == 3 && next.generation == 2 && state_of(me, 3).state() == SlotState::live, "the next has another generation");
+  me.expect(text_of(slot.command) == "short", "and nothing of the one before");
+  me.sessions().close(3);
+}
+
+void slots_run_out(Actor& me) {
+  for (std::uint32_t slot = 3; slot < 5; ++slot) me.expect(me.sessions().open({}).slot == slot, "one slot after the other");
+  me.expect(me.sessions().open({}).code == SessionClaim::Code::full, "until there is none");
+  me.expect(me.sessions().sweep() == 0 && me.sessions().stands(4, 1), "the living are not swept");
+  me.sessions().close(3);
+  me.expect(me.sessions().open({}).slot == 3, "one that is given back is free");
+  me.end(1);
+  me.expect(!me.sessions().stands(1, 1), "the dead do not stand");
+  const SessionClaim claim = me.sessions().open({});
+  me.expect(claim.slot == 1 && claim.generation == 2, "nor keep their slot");
+  me.end(2);
+  me.expect(me.sessions().sweep() == 1 && state_of(me, 2).state() == SlotState::free, "a sweep gives it back, too");
+  me.expect(me.sessions().open({}).slot == 2, "to the next");
+  for (std::uint32_t slot = 1; slot < 5; ++slot) me.sessions().close(slot);
+}
+
+void byte_is_not_enough(Actor& me) {
+  me.await(1);
+  me.expect(me.sessions().open({}).slot == 3, "who has closed its descriptors lives while its bell is still");
+  me.expect(me.sessions().sweep() == 0 && me.sessions().stands(1, 1), "and is not swept");
+  me.sessions().close(3);
+}
+void drops_its_byte(Actor& me) {
+  me.model.table().platform().free_byte(1);
+  me.reach(1);
+}
+
+// ---- runs ---------------------------------------------------------------------------------------------------------------------------
+
+SessionFacts run_facts(std::uint64_t tag, std::uint64_t outer_tag = 0) {
+  SessionFacts facts;
+  facts.is_run = true;
+  facts.tag = tag;
+  facts.outer_tag = outer_tag;
+  return facts;
+}
+
+// The second process makes a run with the name, and a command that works until the third beat.
+template <bool tagged, bool keeps_byte>
+void runs_a_command(Actor& me, core::Terms terms) {
+  const SessionClaim claim = me.sessions().open(run_facts(tagged ? a_tag : 0));
+  Grant grant;
+  const core::Seat seat{Actor::first_hold(claim.slot), claim.slot * core::waits_per_session};
+  me.expect(me.leases().acquire(me.handle(), seat, terms, {}, grant) == Acquired::granted, "the run holds it");
+  const sim::ProcessId child = me.world.spawn_child();
+  me.world.spawn(child, [self = &me] {
+    Actor other = *self;
+    if (tagged) other.world.set_tag(a_tag);
+    if (!keeps_byte) other.world.close_inherited_bytes();
+    other.reach(1);
+    other.await(3);
+  });
+  me.await(1000);
+}
+void tagged_run(Actor& me) { runs_a_command<true, false>(me, {}); }
+void untagged_run(Actor& me) { runs_a_command<false, true>(me, {}); }
+void leased_run(Actor& me) { runs_a_command<true, true>(me, {10 * ms}); }
+
+struct Blocked {
+  std::uint32_t turns = 0;
+  std::uint32_t slot = 99;
+};
+sim::Patience patience_of(Blocked& blocked) {
+  sim::Patience patience;
+  patience.context = &blocked;
+  patience.blocked = [](void* context, std::uint32_t slot) {
+    auto* self = static_cast<Blocked*>(context);
+    ++self->turns;
+    self->slot = slot;
+  };
+  return patience;
+}
+
+template <bool tagged>
+void waits_for_tree(Actor& me) {
+  me.await(1);
+  me.end(1);
+  Grant grant;
+  me.expect(me.try_it(grant) == Acquired::busy, "the name of a dead run whose tree lives is busy");
+  me.expect(me.sessions().sweep() == (tagged ? 1u : 0u), "no slot is swept whose byte or tag somebody has");
+  me.reach(2);
+  Blocked blocked;
+  const std::uint64_t from_ns = me.now();
+  me.expect(me.leases().acquire(me.handle(), me.seat(), {}, patience_of(blocked), grant) == Acquired::granted, "it is granted");
+  me.expect(me.now() > from_ns + 50 * ms && me.now() < from_ns + 58 * ms && grant.past == Past::died, "when the tree is gone");
+  me.expect(blocked.turns > 8 && blocked.slot == 3, "and whoever waits is told which run it is");
+  me.leases().release(grant);
+  me.expect(me.sessions().sweep() == (tagged ? 1u : 2u), "then they are");
+}
+void ends_the_tree(Actor& me) {
+  me.await(2);
+  me.nap(50 * ms);
+  me.reach(3);
+}
+
+void overdue(Actor& me) {
+  me.await(1);
+  Grant grant;
+  me.nap(15 * ms);
+  me.expect(me.try_it(grant) == Acquired::busy, "a run past its deadline, whose tree lives, is waited for");
+  const std::uint64_t from_ns = me.now();
+  Blocked blocked;
+  me.expect(me.leases().acquire(me.handle(), me.seat(), {}, patience_of(blocked), grant) == Acquired::granted, "but not for ever");
+  me.expect(grant.past == Past::overdue && me.model.table().slot(3).notice.ghost() == 1, "and it is said");
+  me.expect(me.now() > from_ns + 38 * ms && me.now() < from_ns + 48 * ms && blocked.turns > 6, "after the time of grace");
+  me.leases().release(grant);
+  me.reach(3);
+}
+
+void broken_run(Actor& me) {
+  me.await(1);
+  const core::LeaseWord seen = me.model.word(me.handle().lease);
+  me.expect(me.leases().break_grant(me.handle().lease, seen), "a run is broken");
+  me.expect(me.model.word(me.handle().lease).mode() == core::Mode::broken, "but keeps the word");
+  Grant grant;
+  me.expect(me.try_it(grant) == Acquired::busy, "and nobody enters");
+  me.end(1);
+  me.expect(me.try_it(grant) == Acquired::busy, "nor while its tree lives");
+  me.reach(3);
+  me.nap(ms);
+  me.expect(me.try_it(grant) == Acquired::granted && grant.past == Past::died, "until that is gone");
+  me.leases().release(grant);
+}
+
+// A run inside the tree of another: the outer name is not free while only the inner tag is carried, however deep.
+void inner_runs(Actor& me) {
+  constexpr std::uint32_t depth = 2;
+  me.expect(me.sessions().open(run_facts(a_tag)).slot == 3, "an outer run");
+  for (std::uint32_t i = 0; i < depth - 1; ++i)
+    me.expect(me.sessions().open(run_facts(a_tag + 1 + i, a_tag + i)).slot == 4 + i, "and an inner one");
+  me.expect(!me.leases().tag_lives(3), "no process carries a tag");
+  me.world.set_tag(a_tag + 1);
+  me.expect(me.leases().tag_lives(3) && me.leases().tag_lives(4), "the inner tag shows that the outer tree lives");
+  me.world.set_tag(a_tag);
+  me.expect(me.leases().tag_lives(3) && !me.leases().tag_lives(4), "but not the other way round");
+  me.expect(me.leases().has_sound_tag(3), "a tag is sound");
+  me.expect(!me.leases().holds_any(3), "and holds nothing");
+  auto& key = me.model.table().hold(4 * core::holds_per_session - 1).key;
+  key.store(core::HoldKey::of(0, core::HoldKind::user).bits);
+  me.expect(me.leases().holds_any(3) && !me.leases().holds_any(2) && !me.leases().holds_any(4), "until a record says so");
+  key.store(core::HoldKey::of(0, core::HoldKind::internal).bits);
+  me.expect(!me.leases().holds_any(3), "but for the table's own work");
+  key.store(0);
+  me.model.table().slot(4).outer_tag.store(a_tag + 1);  // a ring
+  me.model.table().slot(3).outer_tag.store(a_tag + 1);
+  me.model.table().slot(4).outer_tag.store(a_tag);
+  me.world.set_tag(0);
+  me.expect(!me.leases().tag_lives(3) && !me.leases().tag_lives(4), "a ring of tags ends");
+  me.sessions().close(3);
+  me.sessions().close(4);
+}
+
+constexpr Scene scenes[] = {
+    {"answers-facts", {facts_are_written, nullptr, nullptr}},
+    {"answers-slots", {slots_run_out, nullptr, nullptr}, false},
+    {"answers-byte", {byte_is_not_enough, drops_its_byte, nullptr}},
+    {"answers-tagged-run", {waits_for_tree<true>, tagged_run, ends_the_tree}},
+    {"answers-untagged-run", {waits_for_tree<false>, untagged_run, ends_the_tree}},
+    {"answers-overdue", {overdue, leased_run, nullptr}},
+    {"answers-broken-run", {broken_run, untagged_run, nullptr}},
+    {"answers-inner-runs", {inner_runs, nullptr, nullptr}},
+};
+
+}  // namespace
+
+std::span<const Scene> session_scenes() { return scenes; }
+
+}  // namespace tenure::mutants
