@@ -50,7 +50,8 @@ void SceneScenario::setup(sim::World& world) {
   model_.reset(world, scene_.token_floor);
   model_.keep_only(0, scene_.usable);
   if (scene_.usable == sim::TableModel::entries) model_.preset_name(scene_name, scene_.counter);
-  for (std::uint32_t i = 0; i < 3; ++i) {
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    if (i == 3 && scene_.part[i] == nullptr) break;
     const sim::ProcessId process = world.spawn_process();
     model_.preset_session(world, process, i);
     world.spawn(process, [this, i] { play(i); });

@@ -1,5 +1,5 @@
-// What the table answers, situation by situation: one scene each, of three processes that wait for each other, so that there is one right
-// answer. The scenarios of sim/ judge what must never happen; a wrong answer that harms nobody at once passes them.
+// What the table answers, situation by situation: one scene each, of up to four processes that wait for each other, so that there is one
+// right answer. The scenarios of sim/ judge what must never happen; a wrong answer that harms nobody at once passes them.
 #pragma once
 
 #include <array>
@@ -54,12 +54,13 @@ class Actor {
 
 struct Scene {
   std::string_view name;
-  void (*part[3])(Actor&);  // null: that process does nothing
+  void (*part[4])(Actor&);  // null: that process does nothing
   bool is_whole = true;     // afterwards the table is as it should be
   std::uint64_t counter = 0;
   std::uint32_t usable = 8;  // entries
   bool bells = true;
   std::uint64_t token_floor = 0;
+  std::uint64_t runs = 20;  // one right answer, whoever runs first
 };
 
 class SceneScenario final : public sim::Scenario {
@@ -82,6 +83,7 @@ class SceneScenario final : public sim::Scenario {
 std::span<const Scene> lease_scenes();
 std::span<const Scene> damage_scenes();
 std::span<const Scene> name_scenes();
+std::span<const Scene> queue_scenes();
 std::span<const Scene> session_scenes();
 
 }  // namespace tenure::mutants

@@ -62,6 +62,7 @@ void records(Actor& me) {
   each(me, me.model.table().hold(owner).key, {0, HoldKey::of(lease + 1, HoldKind::user).bits}, "a record that names another lease");
   each(me, me.model.table().slot(1).state, {0, 99, SlotWord::of(1, SlotState::free).bits, SlotWord::of(1, SlotState{6}).bits},
        "held by a session that is none");
+  each(me, me.model.table().hold(owner).deadline, {core::deadline::unset}, "no deadline at all");
   Grant grant;
   me.expect(me.try_it(grant) == Acquired::busy, "what is put right is busy again");
 }
@@ -144,9 +145,12 @@ void headers(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
-    {"damage-words", {words, hold_strict, nullptr}, false}, {"damage-records", {records, hold_strict, nullptr}, false},
-    {"damage-runs", {runs, hold_strict, nullptr}, false},   {"damage-session", {own_session, hold_strict, nullptr}, false},
-    {"damage-key", {own_key, hold_strict, nullptr}, false}, {"damage-headers", {headers, nullptr, nullptr}, false},
+    {"damage-words", {words, hold_strict, nullptr, nullptr}, false},
+    {"damage-records", {records, hold_strict, nullptr, nullptr}, false},
+    {"damage-runs", {runs, hold_strict, nullptr, nullptr}, false},
+    {"damage-session", {own_session, hold_strict, nullptr, nullptr}, false},
+    {"damage-key", {own_key, hold_strict, nullptr, nullptr}, false},
+    {"damage-headers", {headers, nullptr, nullptr, nullptr}, false},
 };
 
 }  // namespace

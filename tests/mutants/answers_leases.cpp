@@ -51,6 +51,7 @@ void fast_path(Actor& me) {
   me.expect(mine.has_owner() && mine.hold() == hold && me.model.word(handle.lease) == mine, "the fast path takes what is free");
   me.expect(!me.leases().acquire_fast(handle, hold + 1, core::deadline::strict).has_owner(), "but once");
   me.expect(me.leases().release_fast(handle.lease, hold, mine) && !me.leases().release_fast(handle.lease, hold, mine), "and gives it back");
+  me.expect(me.model.table().hold(hold).key.ghost() == 0, "and its record");
   for (const LeaseWord other : {LeaseWord{word.load()}.with_waiters(), LeaseWord{word.load()}.freed(Mode::abandoned)}) {
     const std::uint64_t before = word.load();
     word.store(other.bits);
@@ -254,19 +255,19 @@ void kills_later(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
-    {"answers-grants", {grants_and_releases, nullptr, nullptr}},
-    {"answers-fast", {fast_path, nullptr, nullptr}, false},
-    {"answers-busy", {busy_and_timed_out, hold_strict, nullptr}},
-    {"answers-cancelled", {cancelled, hold_strict, nullptr}},
-    {"answers-death", {told_of_a_death, hold_strict, nullptr}},
-    {"answers-internal", {table_work_is_no_news, hold_internal, nullptr}},
-    {"answers-cleaned", {cleaned_after_death, hold_strict, nullptr}},
-    {"answers-expired", {expires, hold_for_20_ms, nullptr}},
-    {"answers-renewed", {renewed, breaks_it, nullptr}},
-    {"answers-retired", {retires, nullptr, nullptr}, true, LeaseWord::counter_retire - 1},
-    {"answers-retired-dead", {retired_by_the_dead, nullptr, nullptr}},
-    {"answers-stopped", {lets_them_queue, stops_in_line, stands_behind}},
-    {"answers-no-bell", {dies_without_bell, hold_strict, kills_later}, true, 0, 8, false},
+    {"answers-grants", {grants_and_releases, nullptr, nullptr, nullptr}},
+    {"answers-fast", {fast_path, nullptr, nullptr, nullptr}, false},
+    {"answers-busy", {busy_and_timed_out, hold_strict, nullptr, nullptr}},
+    {"answers-cancelled", {cancelled, hold_strict, nullptr, nullptr}},
+    {"answers-death", {told_of_a_death, hold_strict, nullptr, nullptr}},
+    {"answers-internal", {table_work_is_no_news, hold_internal, nullptr, nullptr}},
+    {"answers-cleaned", {cleaned_after_death, hold_strict, nullptr, nullptr}},
+    {"answers-expired", {expires, hold_for_20_ms, nullptr, nullptr}},
+    {"answers-renewed", {renewed, breaks_it, nullptr, nullptr}},
+    {"answers-retired", {retires, nullptr, nullptr, nullptr}, true, LeaseWord::counter_retire - 1},
+    {"answers-retired-dead", {retired_by_the_dead, nullptr, nullptr, nullptr}},
+    {"answers-stopped", {lets_them_queue, stops_in_line, stands_behind, nullptr}},
+    {"answers-no-bell", {dies_without_bell, hold_strict, kills_later, nullptr}, true, 0, 8, false},
 };
 
 }  // namespace

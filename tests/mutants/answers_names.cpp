@@ -191,14 +191,14 @@ void tokens(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
-    {"names-come-and-go", {come_and_go, nullptr, nullptr}},
-    {"names-long", {long_names, nullptr, nullptr}},
-    {"names-orphans", {orphans, nullptr, nullptr}},
-    {"names-oldest", {least_recently_used, nullptr, nullptr}, true, 0, 3},
-    {"names-full", {full, nullptr, nullptr}, true, 0, 3},
-    {"names-news", {news_stays, holds_orders, nullptr}},
-    {"names-group-busy", {group_is_busy, holds_group, nullptr}},
-    {"names-tokens", {tokens, nullptr, nullptr}, true, 0, 8, true, std::uint64_t{1} << 62},
+    {"names-come-and-go", {come_and_go, nullptr, nullptr, nullptr}},
+    {"names-long", {long_names, nullptr, nullptr, nullptr}},
+    {"names-orphans", {orphans, nullptr, nullptr, nullptr}},
+    {"names-oldest", {least_recently_used, nullptr, nullptr, nullptr}, true, 0, 3},
+    {"names-full", {full, nullptr, nullptr, nullptr}, true, 0, 3},
+    {"names-news", {news_stays, holds_orders, nullptr, nullptr}},
+    {"names-group-busy", {group_is_busy, holds_group, nullptr, nullptr}},
+    {"names-tokens", {tokens, nullptr, nullptr, nullptr}, true, 0, 8, true, std::uint64_t{1} << 62},
 };
 
 }  // namespace

@@ -218,14 +218,14 @@ void inner_runs(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
-    {"answers-facts", {facts_are_written, nullptr, nullptr}},
-    {"answers-slots", {slots_run_out, nullptr, nullptr}, false},
-    {"answers-byte", {byte_is_not_enough, drops_its_byte, nullptr}},
-    {"answers-tagged-run", {waits_for_tree<true>, tagged_run, ends_the_tree}},
-    {"answers-untagged-run", {waits_for_tree<false>, untagged_run, ends_the_tree}},
-    {"answers-overdue", {overdue, leased_run, nullptr}},
-    {"answers-broken-run", {broken_run, untagged_run, nullptr}},
-    {"answers-inner-runs", {inner_runs, nullptr, nullptr}},
+    {"answers-facts", {facts_are_written, nullptr, nullptr, nullptr}},
+    {"answers-slots", {slots_run_out, nullptr, nullptr, nullptr}, false},
+    {"answers-byte", {byte_is_not_enough, drops_its_byte, nullptr, nullptr}},
+    {"answers-tagged-run", {waits_for_tree<true>, tagged_run, ends_the_tree, nullptr}},
+    {"answers-untagged-run", {waits_for_tree<false>, untagged_run, ends_the_tree, nullptr}},
+    {"answers-overdue", {overdue, leased_run, nullptr, nullptr}},
+    {"answers-broken-run", {broken_run, untagged_run, nullptr, nullptr}},
+    {"answers-inner-runs", {inner_runs, nullptr, nullptr, nullptr}},
 };
 
 }  // namespace

@@ -25,7 +25,6 @@ constexpr std::uint64_t runs_between_alarms = 64;
 // A scripted run says so when its script can't be followed: the mutant takes other steps, which is no fault.
 constexpr std::string_view script_property = "script";
 constexpr std::uint64_t script_failures_max = 3;
-constexpr std::uint64_t scene_runs = 20;  // a scene has one right answer, whoever runs first
 
 bool is_value(const Mutant& mutant) {
   return mutant.file.find("leases") == std::string::npos && mutant.file.find(".inl.") == std::string::npos;
@@ -65,8 +64,8 @@ Hunt::Hunt(const Plan& plan) : plan_(plan) {
   if (memory == MAP_FAILED) std::abort();
   shared_ = ::new (memory) Shared{};
   for (const std::string_view name : sim::table_scenario_names()) add_stage(sim::make_table_scenario(name), plan_.runs_max);
-  for (const auto scenes : {lease_scenes(), damage_scenes(), name_scenes(), session_scenes()}) {
-    for (const Scene& scene : scenes) add_stage(std::make_unique<SceneScenario>(scene), std::min(scene_runs, plan_.runs_max));
+  for (const auto scenes : {lease_scenes(), damage_scenes(), name_scenes(), queue_scenes(), session_scenes()}) {
+    for (const Scene& scene : scenes) add_stage(std::make_unique<SceneScenario>(scene), std::min(scene.runs, plan_.runs_max));
   }
 }
 

@@ -20,7 +20,7 @@ ALGORITHMS = ["core/table.hpp", "core/table.inl.hpp", "core/leases.hpp", "core/l
 VALUES = ["core/lease_word.hpp", "core/decisions.hpp", "core/name.hpp"]
 # The simulator's self-test; and what other programs judge: names as text, times of renewal.
 LEFT_OUT = {"offer_record", "grant_to_head", "was_granted", "utf8_sequence_bytes", "fault_of_name", "mixed", "renewal_due_ns",
-            "jeopardy_from_ns", "is_outermost"}
+            "jeopardy_from_ns", "is_outermost", "record_of"}
 
 RELATIONAL = {"<": ("less", "<=", ">="), "<=": ("less_equal", "<", ">"), ">": ("greater", ">=", "<="), ">=": ("greater_equal", ">", "<")}
 EQUALITY = {"==": ("equal", "!="), "!=": ("not_equal", "==")}
@@ -33,6 +33,9 @@ WEAKER = {
 }
 WEAKER_BOTH = {"seq_cst": ["acq_rel"], "acq_rel": ["acquire", "release"], "acquire": ["relaxed"], "release": ["relaxed"]}
 SAYS_BREAKS = re.compile(r"!?\(?P::breaks\(Rule::\w+\)( \|\| P::breaks\(Rule::\w+\))*\)?$")
+# A constant is tried where it is a value of its own. As an operand it says nothing that another operator does not.
+VALUE_PLACES = {"CallExpr", "CXXMemberCallExpr", "InitListExpr", "CXXConstructExpr", "CXXTemporaryObjectExpr", "CXXUnresolvedConstructExpr",
+                "ReturnStmt", "VarDecl", "BinaryOperator"}
 EXPRESSIONS = {"CallExpr", "CXXMemberCallExpr", "CXXOperatorCallExpr", "BinaryOperator", "CompoundAssignOperator", "UnaryOperator"}
 
 
@@ -47,6 +50,7 @@ class Mutator:
         self.likes = {}
         self.aside = False
         self.whole = None
+        self.parent = None
         self.compared = []
 
     # ---- mutants --------------------------------------------------------------------------------------------------------------------
@@ -76,7 +80,7 @@ class Mutator:
         if node.kind == "BinaryOperator" and node.data["opcode"] == "&&":
             return any(self.is_planted(child) for child in node.children)
         text = flat(self.source(node))
-        return text == "by_store" or (self.says_breaks(node) and not text.startswith("!"))
+        return text in ("by_store", "raise_counter") or (self.says_breaks(node) and not text.startswith("!"))
 
     # ---- rendering ------------------------------------------------------------------------------------------------------------------
 
@@ -94,7 +98,12 @@ class Mutator:
             return self.source(node)
         if self.is_statement(node, parent):
             return self.dropped(node)
+        self.parent = parent
         return getattr(self, "render_" + node.kind, self.plain)(node)
+
+    def is_value(self):
+        """Whether the node that is being rendered is an argument, an initial value, or what is returned or assigned."""
+        return self.parent is not None and self.parent.kind in VALUE_PLACES
 
     def is_statement(self, node, parent):
         if node.kind not in EXPRESSIONS or parent is None:
@@ -147,7 +156,10 @@ class Mutator:
         return text
 
     def swappable(self, node, parent):
-        return self.is_statement(node, parent) and not self.says_breaks(node)
+        return node.kind in ("CallExpr", "CXXMemberCallExpr") and self.is_statement(node, parent) and not self.says_breaks(node)
+
+    def render_CaseStmt(self, node):
+        return self.plain(node, skip=node.children[:1])
 
     def render_IfStmt(self, node):
         condition = node.children[0]
@@ -189,7 +201,7 @@ class Mutator:
         return self.with_condition(node, condition)
 
     def render_ForStmt(self, node):
-        return self.plain(node, skip=[c for c in node.children[1:-1] if c.kind == "UnaryOperator"])
+        return self.plain(node, skip=[child for child in node.children[:-1] if child.kind in ("DeclStmt", "UnaryOperator")])
 
     def render_CXXForRangeStmt(self, node):
         body = node.children[-1]
@@ -256,6 +268,8 @@ class Mutator:
 
     def render_IntegerLiteral(self, node):
         text = self.source(node)
+        if not self.is_value():
+            return text
         value = int(node.data["value"])
         return f"::tenure::mutants::number({self.mutant(node, 'constant', str(value + 1))}, {text})"
 
@@ -267,12 +281,12 @@ class Mutator:
         declaration = node.data.get("referencedDecl", {})
         text = self.source(node)
         following = self.reader.enumerators.get(declaration.get("id")) or self.reader.enumerators.get(text)
-        if following and node in self.compared:
+        if following and (node in self.compared or self.parent is None):
             return text
         if following:
             other = text[:text.rfind("::") + 2] + following
             return f"::tenure::mutants::pick({self.mutant(node, 'enumerator', other)}, {text}, {other})"
-        if declaration.get("kind") == "VarDecl" and declaration["id"] in self.reader.constants:
+        if declaration.get("kind") == "VarDecl" and declaration["id"] in self.reader.constants and self.is_value():
             return f"::tenure::mutants::number({self.mutant(node, 'constant', text + ' + 1')}, {text})"
         return text
 
@@ -295,7 +309,7 @@ class Mutator:
         orders = [child for child in node.children[1:] if flat(self.source(child)).startswith("std::memory_order_")]
         if not orders:
             return self.plain(node)
-        arguments = [self.order(child, name) if child in orders else self.render(child, None) for child in node.children[1:]]
+        arguments = [self.order(child, name) if child in orders else self.render(child, node) for child in node.children[1:]]
         member = node.children[0]
         if name not in ("compare_exchange_strong", "fetch_add") or not member.children:
             return f"{self.render(member, None)}({', '.join(arguments)})"

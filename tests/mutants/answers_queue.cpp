@@ -1,0 +1,273 @@
+// Who waits: in order, asleep, woken when it is time and not otherwise, and leaving nothing behind.
+#include "tests/mutants/answers.hpp"
+
+namespace tenure::mutants {
+namespace {
+
+using core::Acquired;
+using core::Grant;
+using core::LeaseWord;
+using core::Past;
+
+constexpr std::uint64_t ms = core::millisecond_ns;
+
+// How a wait went, as its callback saw it.
+struct Turns {
+  std::uint32_t count = 0;
+  std::uint32_t place = 99;
+  std::uint64_t last_ns = 0;
+  sim::World* world = nullptr;
+};
+sim::Patience noted(Actor& me, Turns& turns) {
+  turns.world = &me.world;
+  sim::Patience patience;
+  patience.context = &turns;
+  patience.queued = [](void* context, std::uint32_t place) {
+    auto* self = static_cast<Turns*>(context);
+    ++self->count;
+    self->place = place;
+    self->last_ns = self->world->true_now();
+  };
+  return patience;
+}
+Acquired wait_for(Actor& me, Grant& grant, const sim::Patience& patience) {
+  return me.leases().acquire(me.handle(), me.seat(), {}, patience, grant);
+}
+void expect_tidy(Actor& me) {
+  for (std::uint32_t i = 0; i < core::holds_per_session; ++i) {
+    me.expect(me.model.table().hold(me.seat().hold + i).key.ghost() == 0, "a record that is not in use is not bound");
+  }
+  me.expect(me.model.table().wait_key(me.seat().wait).ghost() == 0, "nor does one wait");
+}
+
+void hold_until_2(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted, "the second holds it");
+  me.reach(1);
+  me.await(2);
+  me.leases().release(grant);
+}
+void hold_on(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted, "the second holds it");
+  me.reach(1);
+  me.await(1000);
+}
+
+// ---- sleep --------------------------------------------------------------------------------------------------------------------------
+
+void sleeps(Actor& me) {
+  me.await(1);
+  for (int round = 0; round < 2; ++round) {
+    Turns turns;
+    sim::Patience patience = noted(me, turns);
+    patience.until_ns = me.now() + 350 * ms;
+    Grant grant;
+    me.expect(wait_for(me, grant, patience) == Acquired::timed_out, "in vain");
+    me.expect(turns.count >= 3 && turns.count <= 6 && turns.place == 0, "a waiter sleeps, but for its ticks");
+    me.model.table().poke(me.seat().wait);  // a stale poke is read before the next sleep
+  }
+}
+
+void served_at_once(Actor& me) {
+  me.await(1);
+  Grant grant;
+  me.reach(2);
+  const std::uint64_t from_ns = me.now();
+  me.expect(me.acquire(grant) == Acquired::granted && me.now() < from_ns + ms, "a release wakes the first");
+  me.expect(grant.past == Past::released, "who hears of no death");
+  me.leases().release(grant);
+  me.expect(!me.model.word(grant.lease).waiters(), "the last taker drops the flag");
+  expect_tidy(me);
+  auto& word = me.model.table().word(grant.lease);
+  word.store(LeaseWord{word.ghost()}.with_waiters().bits);
+  me.expect(me.try_it(grant) == Acquired::granted && !me.model.word(grant.lease).waiters(), "as does he who finds nobody");
+  const LeaseWord held{word.ghost()};
+  me.expect(me.leases().release_fast(grant.lease, grant.hold, held), "so that the next is quick");
+  expect_tidy(me);
+}
+
+void cancelled_asleep(Actor& me) {
+  me.await(1);
+  static sim::Atomic<std::uint32_t> word;
+  word.store(0);
+  me.world.spawn(me.world.this_process(), [self = &me] {
+    self->nap(30 * ms);
+    word.store(1);
+    self->model.table().platform().wake(word, 1);
+  });
+  Turns turns;
+  sim::Patience patience = noted(me, turns);
+  patience.cancelled = &word;
+  Grant grant;
+  const std::uint64_t from_ns = me.now();
+  me.expect(wait_for(me, grant, patience) == Acquired::cancelled, "a sleeper is cancelled");
+  me.expect(me.now() >= from_ns + 29 * ms && me.now() < from_ns + 31 * ms && turns.count <= 2, "then, and sleeps until then");
+  expect_tidy(me);
+}
+
+// ---- breaks and deaths --------------------------------------------------------------------------------------------------------------
+
+void breaks_then(Actor& me) {
+  me.await(2);
+  me.nap(20 * ms);
+  const LeaseWord seen = me.model.word(me.handle().lease);
+  me.reach(3);
+  me.expect(me.leases().break_grant(me.handle().lease, seen), "broken");
+  me.nap(20 * ms);
+  me.expect(me.leases().break_grant(me.handle().lease, me.model.word(me.handle().lease)), "and again");
+  me.nap(20 * ms);
+}
+void hears_of_break(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted, "held");
+  auto& notice = me.model.table().slot(me.slot).notice;
+  me.reach(1);
+  const core::Watch<sim::SimPlatform> watch{&notice, 0};
+  const std::uint64_t from_ns = me.now();
+  me.expect(me.model.table().platform().wait({&watch, 1}, 900 * ms) == core::WaitResult::woken, "whose lease is broken is woken");
+  me.expect(me.now() < from_ns + 60 * ms && !me.leases().still_held(grant) && !me.leases().release(grant), "and finds it lost");
+}
+void next_after_break(Actor& me) {
+  me.await(1);
+  me.nap(5 * ms);
+  me.reach(2);
+  Grant grant;
+  const std::uint64_t from_ns = me.now();
+  me.expect(me.acquire(grant) == Acquired::granted && grant.past == Past::died, "the next is granted what was broken");
+  me.expect(me.now() < from_ns + 21 * ms, "at once");
+  me.nap(40 * ms);
+}
+
+// One process dies with two leases, for each of which another sleeps on the same bell; the kernel wakes one of them.
+void holds_two(Actor& me) {
+  Grant first;
+  Grant second;
+  const sim::Handle mail = me.resolve("mail");
+  me.expect(me.acquire(first) == Acquired::granted, "one");
+  me.expect(me.leases().try_acquire(mail, me.seat().hold + 3, {}, second) == Acquired::granted, "two");
+  me.reach(1);
+  me.await(1000);
+}
+void sleeper_on(Actor& me, bool mail, std::uint32_t beat) {
+  me.await(1);
+  const sim::Handle handle = mail ? me.resolve("mail") : me.handle();
+  me.reach(beat);
+  Grant grant;
+  Turns turns;
+  me.expect(me.leases().acquire(handle, me.seat(), {}, noted(me, turns), grant) == Acquired::granted, "served");
+  me.expect(grant.past == Past::died && me.now() < turns.last_ns + 50 * ms, "by a bell, not by a tick");
+  me.leases().release(grant);
+}
+void first_sleeper(Actor& me) {
+  sleeper_on(me, false, 2);
+  me.nap(20 * ms);
+}
+void second_sleeper(Actor& me) {
+  me.await(2);
+  sleeper_on(me, true, 3);
+}
+void killer(Actor& me) {
+  me.await(3);
+  me.nap(40 * ms);
+  me.end(1);
+}
+
+// ---- the line -----------------------------------------------------------------------------------------------------------------------
+
+// The first in line gives up; the one behind it, and no other, is told that it is first now.
+void gives_up(Actor& me) {
+  me.await(1);
+  Turns turns;
+  sim::Patience patience = noted(me, turns);
+  patience.until_ns = me.now() + 30 * ms;
+  Grant grant;
+  me.reach(2);
+  me.expect(wait_for(me, grant, patience) == Acquired::timed_out && turns.place == 0, "first in line");
+  me.nap(60 * ms);
+  me.reach(5);
+  me.nap(30 * ms);
+}
+template <std::uint32_t number>
+void behind(Actor& me) {
+  me.await(1 + number);
+  me.nap(5 * ms);
+  me.reach(2 + number);
+  Turns turns;
+  Grant grant;
+  const std::uint64_t from_ns = me.now();
+  me.expect(wait_for(me, grant, noted(me, turns)) == Acquired::granted, "served");
+  me.expect(turns.place == (number == 1 ? 0 : 2), "in its place");
+  if (number == 1) me.expect(turns.last_ns >= from_ns + 20 * ms && turns.last_ns < from_ns + 26 * ms, "which it hears at once");
+  me.nap(2 * ms);
+  me.leases().release(grant);
+}
+void hold_until_5(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted, "held");
+  me.reach(1);
+  me.await(5);
+  me.leases().release(grant);
+}
+
+// All who wait for a name whose entry is used up hear it at once.
+void holds_the_last(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted, "the last grant");
+  me.reach(1);
+  me.await(3);
+  me.nap(20 * ms);
+  me.leases().release(grant);
+}
+template <std::uint32_t beat>
+void hears_it_is_stale(Actor& me) {
+  me.await(beat);
+  me.nap(ms);
+  me.reach(beat + 1);
+  Grant grant;
+  Turns turns;
+  me.expect(wait_for(me, grant, noted(me, turns)) == Acquired::stale && me.now() < turns.last_ns + 30 * ms, "stale, at once");
+  expect_tidy(me);
+  me.nap(30 * ms);
+}
+
+// ---- any order ----------------------------------------------------------------------------------------------------------------------
+
+// Whatever they do to each other, nobody leaves a record behind.
+void any_order(Actor& me) {
+  for (int i = 0; i < 4; ++i) {
+    Grant grant;
+    const std::uint32_t way = me.world.choose(3);
+    Acquired result = Acquired::busy;
+    if (way == 0) result = me.acquire(grant, {}, me.world.choose(2) == 0 ? 20'000 : 0);
+    if (way == 1) result = me.try_it(grant);
+    if (way == 2) {
+      const LeaseWord mine = me.leases().acquire_fast(me.handle(), me.seat().hold, core::deadline::strict);
+      if (mine.has_owner()) me.expect(me.leases().release_fast(me.handle().lease, me.seat().hold, mine) || true, "");
+      if (mine.has_owner() && me.model.lease_held_by(me.seat().hold) != core::no_index) {
+        result = Acquired::granted;
+        grant = {me.handle().lease, me.seat().hold, mine, 0, core::deadline::strict, Past::released};
+      }
+    }
+    if (result == Acquired::granted) me.expect(me.leases().release(grant), "what is granted can be released");
+    me.expect(result == Acquired::granted || result == Acquired::busy || result == Acquired::timed_out, "no other answer");
+    expect_tidy(me);
+  }
+}
+
+constexpr Scene scenes[] = {
+    {"queue-sleeps", {sleeps, hold_on, nullptr, nullptr}},
+    {"queue-served", {served_at_once, hold_until_2, nullptr, nullptr}},
+    {"queue-cancelled", {cancelled_asleep, hold_on, nullptr, nullptr}},
+    {"queue-broken", {breaks_then, hears_of_break, next_after_break, nullptr}},
+    {"queue-one-bell", {first_sleeper, holds_two, second_sleeper, killer}},
+    {"queue-line", {gives_up, hold_until_5, behind<1>, behind<2>}},
+    {"queue-stale", {hears_it_is_stale<1>, holds_the_last, hears_it_is_stale<2>, nullptr}, true, LeaseWord::counter_retire - 1},
+    {"queue-any-order", {any_order, any_order, any_order, nullptr}, true, 0, 8, true, 0, 2000},
+};
+
+}  // namespace
+
+std::span<const Scene> queue_scenes() { return scenes; }
+
+}  // namespace tenure::mutants
