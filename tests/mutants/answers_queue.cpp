@@ -127,6 +127,8 @@ void hears_of_break(Actor& me) {
   const std::uint64_t from_ns = me.now();
   me.expect(me.model.table().platform().wait({&watch, 1}, 900 * ms) == core::WaitResult::woken, "whose lease is broken is woken");
   me.expect(me.now() < from_ns + 60 * ms && !me.leases().still_held(grant) && !me.leases().release(grant), "and finds it lost");
+  me.nap(5 * ms);
+  me.expect(me.model.word(grant.lease).has_owner() && !me.leases().still_held(grant), "also when another holds it");
 }
 void next_after_break(Actor& me) {
   me.await(1);
@@ -210,6 +212,35 @@ void hold_until_5(Actor& me) {
   me.leases().release(grant);
 }
 
+// A free lease that somebody queues for, who has not come yet: nobody gets past it.
+void stays_away(Actor& me) {
+  me.await(1);
+  Actor* self = &me;
+  sim::Patience patience;
+  patience.context = self;
+  patience.queued = [](void* context, std::uint32_t) {
+    auto* waiter = static_cast<Actor*>(context);
+    waiter->reach(2);
+    waiter->await(3);
+  };
+  Grant grant;
+  me.expect(wait_for(me, grant, patience) == Acquired::granted, "the one in line is served");
+  me.leases().release(grant);
+}
+void no_way_past(Actor& me) {
+  me.await(2);
+  me.nap(5 * ms);
+  Grant grant;
+  me.expect(!me.model.word(me.handle().lease).has_owner() && me.model.word(me.handle().lease).waiters(), "free, and queued for");
+  me.expect(!me.leases().acquire_fast(me.handle(), me.seat().hold, core::deadline::strict).has_owner(), "not by the fast path");
+  const std::uint32_t seq = me.model.table().wait_cell(4).seq.ghost();
+  me.expect(me.try_it(grant) == Acquired::busy, "nor by trying");
+  me.expect(me.model.table().wait_cell(4).seq.ghost() == seq + 1, "which tells the first in line");
+  me.reach(3);
+  me.nap(5 * ms);
+  expect_tidy(me);
+}
+
 // All who wait for a name whose entry is used up hear it at once.
 void holds_the_last(Actor& me) {
   Grant grant;
@@ -262,6 +293,7 @@ constexpr Scene scenes[] = {
     {"queue-broken", {breaks_then, hears_of_break, next_after_break, nullptr}},
     {"queue-one-bell", {first_sleeper, holds_two, second_sleeper, killer}},
     {"queue-line", {gives_up, hold_until_5, behind<1>, behind<2>}},
+    {"queue-past", {no_way_past, hold_until_2, stays_away, nullptr}},
     {"queue-stale", {hears_it_is_stale<1>, holds_the_last, hears_it_is_stale<2>, nullptr}, true, LeaseWord::counter_retire - 1},
     {"queue-any-order", {any_order, any_order, any_order, nullptr}, true, 0, 8, true, 0, 2000},
 };

@@ -154,6 +154,19 @@ void waits_for_tree(Actor& me) {
   me.leases().release(grant);
   me.expect(me.sessions().sweep() == (tagged ? 1u : 2u), "then they are");
 }
+// Where the kernel watches over no bell, the bytes alone tell.
+void run_without_bell(Actor& me) {
+  me.await(1);
+  me.expect(state_of(me, 3).state() == SlotState::run_without_bell && me.sessions().stands(3, 1), "a run without a bell");
+  Grant grant;
+  me.expect(me.try_it(grant) == Acquired::busy, "holds");
+  me.end(1);
+  me.expect(me.try_it(grant) == Acquired::busy, "while its tree lives");
+  me.reach(3);
+  me.nap(ms);
+  me.expect(me.try_it(grant) == Acquired::granted && grant.past == Past::died, "and no longer");
+  me.leases().release(grant);
+}
 void ends_the_tree(Actor& me) {
   me.await(2);
   me.nap(50 * ms);
@@ -225,6 +238,7 @@ constexpr Scene scenes[] = {
     {"answers-untagged-run", {waits_for_tree<false>, untagged_run, ends_the_tree, nullptr}},
     {"answers-overdue", {overdue, leased_run, nullptr, nullptr}},
     {"answers-broken-run", {broken_run, untagged_run, nullptr, nullptr}},
+    {"answers-run-no-bell", {run_without_bell, untagged_run, nullptr, nullptr}, true, 0, 8, false},
     {"answers-inner-runs", {inner_runs, nullptr, nullptr, nullptr}},
 };
 

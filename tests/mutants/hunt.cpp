@@ -92,8 +92,8 @@ std::string Hunt::survey() {
         return stage->name + ", seed " + std::to_string(seed) + ": " + verdict.property + ", " + verdict.detail;
       }
       stage->steps += verdict.steps;
-      std::vector<bool> row(mutants_max);
-      for (std::size_t i = 0; i < mutants_max; ++i) {
+      std::vector<bool> row(plan_.mutants + 1);
+      for (std::uint32_t i = 0; i <= plan_.mutants; ++i) {
         if (reached[i] == 0) continue;
         row[i] = true;
         ++stage->count[i];

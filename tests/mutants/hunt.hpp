@@ -16,6 +16,7 @@ namespace tenure::mutants {
 
 struct Plan {
   std::uint64_t runs_max = 2'000;  // of one scenario, for one mutant
+  std::uint32_t mutants = 0;       // the highest number
   bool weak_memory = false;        // also what only shows where more than stores is out of order
   sim::Memory memory = sim::Memory::sequential;
   bool force_memory = false;  // `memory` in place of the scenarios' own

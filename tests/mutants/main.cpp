@@ -13,6 +13,7 @@
 #include "sim/tape.hpp"
 #include "tests/mutants/hunt.hpp"
 #include "tests/mutants/manifest.hpp"
+#include "tests/mutants/switches.hpp"
 
 namespace tenure::mutants {
 namespace {
@@ -154,7 +155,10 @@ int run(const Options& options) {
     std::fprintf(stderr, "no such mutant in %s\n", options.manifest.c_str());
     return 65;
   }
-  Hunt hunt(options.plan);
+  Plan plan = options.plan;
+  for (const Mutant& mutant : mutants) plan.mutants = std::max(plan.mutants, mutant.number);
+  if (plan.mutants >= mutants_max) return 70;
+  Hunt hunt(plan);
   if (const std::string fault = hunt.survey(); !fault.empty()) {
     std::printf("the sound table fails: %s\n", fault.c_str());
     return 1;
