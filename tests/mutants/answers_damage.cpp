@@ -144,7 +144,24 @@ void headers(Actor& me) {
   me.expect(me.names().remove(NameWords("new"), me.desk(), {}) == sim::Names::Removed::damaged, "as if somebody did");
 }
 
+// What the dead have left may be garbage, too; whoever cleans it looks at no lease that is not there.
+void remains(Actor& me) {
+  me.await(1);
+  me.end(1);
+  auto& table = me.model.table();
+  const std::uint32_t leases = table.geometry().leases();
+  table.hold(8 + 3).key.store(HoldKey::of(1 << 30, HoldKind::user).bits);
+  table.hold(8 + 4).key.store(HoldKey::of(leases, HoldKind::user).bits);
+  table.hold(8 + 5).key.store(7);
+  table.wait_key(2).store(core::WaitKey::of(core::WaitKey::lease_max, 5).bits);
+  table.wait_key(3).store(core::WaitKey::of(0, 5).bits & ~std::uint64_t{0xFFFFFF});
+  me.expect(me.sessions().sweep() == 1, "a slot with garbage in it is cleaned");
+  for (std::uint32_t i = 8; i < 16; ++i) me.expect(table.hold(i).key.ghost() == 0, "whole");
+  me.expect(table.wait_key(2).ghost() == 0 && table.wait_key(3).ghost() == 0, "altogether");
+}
+
 constexpr Scene scenes[] = {
+    {"damage-remains", {remains, hold_strict, nullptr, nullptr}, false},
     {"damage-words", {words, hold_strict, nullptr, nullptr}, false},
     {"damage-records", {records, hold_strict, nullptr, nullptr}, false},
     {"damage-runs", {runs, hold_strict, nullptr, nullptr}, false},

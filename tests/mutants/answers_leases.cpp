@@ -219,7 +219,7 @@ void stands_behind(Actor& me) {
   me.reach(3);
   const std::uint64_t from_ns = me.now();
   me.expect(me.acquire(grant) == Acquired::granted, "the one behind is served");
-  me.expect(me.now() > from_ns + 150 * ms && me.now() < from_ns + 500 * ms, "when the first has had its two ticks");
+  me.expect(me.now() > from_ns + 290 * ms && me.now() < from_ns + 310 * ms, "when the first has let it lie for two ticks");
   me.expect(me.model.table().wait_cell(2).stalled.ghost() == 1, "and is passed over");
   me.reach(4);
   me.nap(20 * ms);

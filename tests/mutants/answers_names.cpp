@@ -106,7 +106,10 @@ void least_recently_used(Actor& me) {
   me.expect(found == 3, "for one");
   use(me, me.resolve(left[0]));
   use(me, me.resolve(left[2]));
-  use(me, me.resolve("five"));
+  const sim::Handle five = me.resolve("five");
+  auto& entry = me.model.table().entry(five.lease);
+  me.expect(entry.last_counter.ghost() == 0 && entry.last_used.ghost() == 0, "a new name has no history");
+  use(me, five);
   me.expect(!is_there(me, left[1]) && is_there(me, left[0]) && is_there(me, left[2]), "the one that was not used goes");
   use(me, me.resolve(left[2]));
   use(me, me.resolve("five"));
@@ -180,6 +183,9 @@ void tokens(Actor& me) {
   const sim::Handle mail = me.resolve("mail");
   me.expect(mail.base == floor + 1 && use(me, mail) > mail.base, "tokens start above the mark of earlier tables");
   me.expect(me.world.token_mark() >= mail.base + core::tokens_per_entry, "and raise it");
+  const std::uint64_t used_up = core::LeaseWord::counter_retire << core::LeaseWord::counter_shift;
+  me.model.table().word(mail.lease).store(used_up | static_cast<std::uint64_t>(core::Mode::retired));
+  me.expect(me.resolve("mail").base > mail.base + core::LeaseWord::counter_retire, "above those of an entry that is used up, too");
   me.model.table().group(0).floor.store(floor * 2 - core::tokens_per_entry - 2);
   me.expect(me.resolve("last").base == floor * 2 - core::tokens_per_entry - 1, "the last base");
   me.model.table().group(0).floor.store(floor * 2 - core::tokens_per_entry - 1);
@@ -190,7 +196,188 @@ void tokens(Actor& me) {
   me.model.table().group(0).floor.store(0);
 }
 
+// An entry that is free again ends a probe only where nothing can stand behind it.
+void tombstones(Actor& me) {
+  const std::string_view names[] = {"a", "b", "c", "d", "e", "f"};
+  for (const std::string_view first : names) {
+    for (const std::string_view second : names) {
+      const std::uint32_t entry = me.resolve(first).lease;
+      const std::uint32_t behind = me.resolve(second).lease;
+      const bool ends = state_of(me, (entry + 1) % entries) == EntryState::empty;
+      me.expect(me.names().remove(NameWords(first), me.desk(), {}) == Removed::removed, "goes");
+      me.expect(state_of(me, entry) == (ends ? EntryState::empty : EntryState::tombstone), "and leaves what it should");
+      if (behind != entry) me.expect(is_there(me, second), "the other is found still");
+      me.expect(is_there(me, "orders"), "as is every one");
+      if (behind != entry) me.expect(me.names().remove(NameWords(second), me.desk(), {}) == Removed::removed, "goes, too");
+    }
+  }
+}
+
+// The same hash, and another name; a name that has lost its end.
+void garbled(Actor& me) {
+  auto& entry = me.model.table().entry(me.handle().lease);
+  const std::uint64_t before = entry.name[0].ghost();
+  entry.name[0].store(before ^ 1);
+  me.expect(!is_there(me, "orders"), "another name is not found");
+  entry.name[0].store(before);
+  const std::string name(170, 'n');
+  const sim::Handle handle = me.resolve(name);
+  auto& whole = me.model.table().entry(handle.lease);
+  const auto part = static_cast<std::uint32_t>(whole.extensions.ghost()) - 1;
+  auto& word = me.model.table().entry(part).extensions;  // of the part: a word of the name
+  me.expect(is_there(me, name), "the name is");
+  word.store(word.ghost() ^ 1);
+  me.expect(!is_there(me, name), "not with another end");
+  word.store(word.ghost() ^ 1);
+  const std::uint64_t links = whole.extensions.ghost();
+  for (const std::uint64_t none : {std::uint64_t{0}, links | 0xFFFF'FFFF, std::uint64_t{100'000}}) {
+    whole.extensions.store(none);
+    me.expect(!is_there(me, name) && name_in(me, handle.lease).empty(), "nor without");
+    whole.extensions.store(links);
+  }
+  me.expect(name_in(me, handle.lease) == name, "it is whole again");
+}
+
+// A free lease that somebody waits for: its name stays, and so does the news.
+void is_awaited(Actor& me) {
+  me.await(2);
+  me.nap(5 * ms);
+  me.end(1);
+  me.expect(me.names().remove(NameWords("orders"), me.desk(), {}) == Removed::in_use && is_there(me, "orders"), "in use");
+  me.reach(3);
+  me.nap(20 * ms);
+}
+void is_told(Actor& me) {
+  me.await(1);
+  sim::Patience patience;
+  patience.context = &me;
+  patience.queued = [](void* context, std::uint32_t) {
+    auto* self = static_cast<Actor*>(context);
+    self->reach(2);
+    self->await(3);
+  };
+  Grant grant;
+  me.expect(me.leases().acquire(me.handle(), me.seat(), {}, patience, grant) == Acquired::granted, "served");
+  me.expect(grant.past == core::Past::died, "and told of the death");
+  me.leases().release(grant);
+}
+void is_let_go(Actor& me) {
+  me.await(2);
+  me.nap(10 * ms);
+  me.expect(me.names().remove(NameWords("orders"), me.desk(), {}) == Removed::in_use, "in use");
+  me.expect(me.model.word(me.handle().lease).mode() == core::Mode::free, "and no death is told that was none");
+  me.reach(3);
+  me.nap(20 * ms);
+}
+void lets_go(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted, "held");
+  me.reach(1);
+  me.await(2);
+  me.leases().release(grant);
+}
+void is_told_nothing(Actor& me) {
+  me.await(1);
+  sim::Patience patience;
+  patience.context = &me;
+  patience.queued = [](void* context, std::uint32_t) {
+    auto* self = static_cast<Actor*>(context);
+    self->reach(2);
+    self->await(3);
+  };
+  Grant grant;
+  me.expect(me.leases().acquire(me.handle(), me.seat(), {}, patience, grant) == Acquired::granted, "served");
+  me.expect(grant.past == core::Past::released, "nobody died");
+  me.leases().release(grant);
+}
+
+// What the table does for itself is never news: whoever dies in it leaves records that say so.
+void watches_the_work(Actor& me) {
+  me.await(1);
+  for (std::uint32_t i = 0; i < 3000; ++i) {
+    for (std::uint32_t hold = 9; hold <= 10; ++hold) {
+      const core::HoldKey key{me.model.table().hold(hold).key.ghost()};
+      me.expect(!key.bound() || key.kind() == HoldKind::internal, "the table's own work");
+    }
+    me.model.table().platform().boottime_ns();  // a step
+  }
+}
+void works(Actor& me) {
+  me.reach(1);
+  for (int i = 0; i < 3; ++i) {
+    me.resolve("mail");
+    me.expect(me.names().remove(NameWords("mail"), me.desk(), {}) == Removed::removed, "removed");
+  }
+}
+
+// An entry whose word is used up, or held by a handle of an older name, is of no use.
+void words_in_use(Actor& me) {
+  auto& table = me.model.table();
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    if (state_of(me, i) == EntryState::empty && i % 2 == 0) table.word(i).store(static_cast<std::uint64_t>(core::Mode::retired));
+  }
+  for (const std::string_view name : {"a", "b", "c"}) use(me, me.resolve(name));
+  me.expect(count(me, EntryState::ready) == 4, "three more, beside those that are used up");
+  for (const std::string_view name : {"a", "b", "c"}) me.expect(me.names().remove(NameWords(name), me.desk(), {}) == Removed::removed, "");
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    if (state_of(me, i) == EntryState::ready) continue;
+    table.word(i).store(core::LeaseWord{0}.granted(i % 2 == 0 ? 40 : 41).bits);
+  }
+  sim::Handle handle;
+  bool weak = false;
+  me.expect(me.names().resolve(NameWords(std::string(100, 'l')), me.desk(), {}, handle, weak) == Resolved::full,
+            "no bytes of a name there");
+}
+
+// The group's lease comes free, and what it guards is garbage by then.
+void late_damage(Actor& me) {
+  me.await(1);
+  sim::Patience patience;
+  patience.context = &me;
+  patience.queued = [](void* context, std::uint32_t) {
+    auto* self = static_cast<Actor*>(context);
+    self->model.table().entry(self->handle().lease).header.store(0);
+    self->reach(2);
+  };
+  sim::Handle handle;
+  bool weak = false;
+  me.expect(me.names().resolve(NameWords("orders"), me.desk(), patience, handle, weak) == Resolved::found, "still there");
+  sim::Handle other;
+  for (const std::string_view name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    if (core::probe_start(NameWords(name).hash) % entries != me.handle().lease) continue;
+    me.expect(me.names().resolve(NameWords(name), me.desk(), patience, other, weak) == Resolved::damaged, "and damaged then");
+    me.reach(3);
+    return;
+  }
+  me.expect(false, "one of the names begins at the same entry");
+}
+void holds_group_until_2(Actor& me) {
+  Grant grant;
+  me.expect(me.leases().try_acquire(me.leases().group_handle(0), me.seat().hold, {0, HoldKind::internal}, grant) == Acquired::granted,
+            "the group");
+  me.reach(1);
+  me.await(2);
+  me.leases().release(grant);
+}
+
+// The removal of a name may take the last number of its entry.
+void used_up(Actor& me) {
+  me.expect(me.names().remove(NameWords("orders"), me.desk(), {}) == Removed::removed, "goes, and its entry with it");
+  me.expect(me.model.word(me.handle().lease).mode() == core::Mode::retired, "which is used up");
+  const sim::Handle handle = me.resolve("orders");
+  me.expect(handle.lease != me.handle().lease && is_there(me, "orders"), "comes again elsewhere, and is found there");
+  me.expect(me.resolve("orders").lease == handle.lease && count(me, EntryState::ready) == 1, "once");
+}
+
 constexpr Scene scenes[] = {
+    {"names-used-up", {used_up, nullptr, nullptr, nullptr}, true, core::LeaseWord::counter_retire - 1},
+    {"names-tombstones", {tombstones, nullptr, nullptr, nullptr}},
+    {"names-garbled", {garbled, nullptr, nullptr, nullptr}},
+    {"names-awaited", {is_awaited, holds_orders, is_told, nullptr}},
+    {"names-let-go", {is_let_go, lets_go, is_told_nothing, nullptr}},
+    {"names-work", {watches_the_work, works, nullptr, nullptr}},
+    {"names-words", {words_in_use, nullptr, nullptr, nullptr}, false},
+    {"names-late-damage", {late_damage, holds_group_until_2, nullptr, nullptr}, false},
     {"names-come-and-go", {come_and_go, nullptr, nullptr, nullptr}},
     {"names-long", {long_names, nullptr, nullptr, nullptr}},
     {"names-orphans", {orphans, nullptr, nullptr, nullptr}},

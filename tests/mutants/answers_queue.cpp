@@ -241,6 +241,68 @@ void no_way_past(Actor& me) {
   expect_tidy(me);
 }
 
+// A lease that is held for long: nobody is passed over for that.
+void holds_for_long(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted, "held");
+  me.reach(1);
+  me.await(3);
+  for (int i = 0; i < 60; ++i) {
+    me.nap(10 * ms);
+    me.expect(me.model.table().wait_cell(4).stalled.ghost() == 0, "the first in line has nothing to take, and is not passed over");
+  }
+  me.leases().release(grant);
+}
+template <std::uint32_t beat>
+void waits_for_long(Actor& me) {
+  me.await(beat);
+  me.reach(beat + 1);
+  const std::uint64_t from_ns = me.now();
+  Grant grant;
+  Turns turns;
+  me.expect(wait_for(me, grant, noted(me, turns)) == Acquired::granted && me.now() > from_ns + 590 * ms, "served at last");
+  const std::uint64_t since_ns = me.model.table().wait_cell(me.seat().wait).since_ns.ghost();
+  me.expect(since_ns >= from_ns && since_ns < from_ns + ms, "and has said since when it waits");
+  me.leases().release(grant);
+}
+
+// Without bells: the first in line dies with a free lease before it, and the one behind is told by whoever cleans its slot.
+void dies_in_line(Actor& me) {
+  me.await(1);
+  sim::Patience patience;
+  patience.context = &me;
+  patience.queued = [](void* context, std::uint32_t) {
+    auto* self = static_cast<Actor*>(context);
+    self->reach(2);
+    self->nap(10 * core::second_ns);
+  };
+  Grant grant;
+  me.expect(wait_for(me, grant, patience) != Acquired::granted, "it is stopped until its end");
+}
+void served_by_sweep(Actor& me) {
+  me.await(2);
+  me.reach(3);
+  Grant grant;
+  Turns turns;
+  const std::uint64_t from_ns = me.now();
+  me.expect(wait_for(me, grant, noted(me, turns)) == Acquired::granted, "served");
+  me.expect(me.now() >= from_ns + 32 * ms && me.now() < from_ns + 60 * ms, "when the slot of the dead is cleaned");
+  me.leases().release(grant);
+}
+void sweeps(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted, "held");
+  me.reach(1);
+  me.await(3);
+  me.nap(5 * ms);
+  me.leases().release(grant);
+  me.nap(8 * ms);  // the one behind looks once more, and sleeps for longer, now that the lease has no owner
+  me.end(1);
+  me.nap(20 * ms);
+  me.expect(me.sessions().sweep() == 1, "one is cleaned");
+  me.nap(20 * ms);
+}
+
 // All who wait for a name whose entry is used up hear it at once.
 void holds_the_last(Actor& me) {
   Grant grant;
@@ -294,6 +356,8 @@ constexpr Scene scenes[] = {
     {"queue-one-bell", {first_sleeper, holds_two, second_sleeper, killer}},
     {"queue-line", {gives_up, hold_until_5, behind<1>, behind<2>}},
     {"queue-past", {no_way_past, hold_until_2, stays_away, nullptr}},
+    {"queue-long", {holds_for_long, nullptr, waits_for_long<1>, waits_for_long<2>}},
+    {"queue-dies", {sweeps, dies_in_line, served_by_sweep, nullptr}, true, 0, 8, false},
     {"queue-stale", {hears_it_is_stale<1>, holds_the_last, hears_it_is_stale<2>, nullptr}, true, LeaseWord::counter_retire - 1},
     {"queue-any-order", {any_order, any_order, any_order, nullptr}, true, 0, 8, true, 0, 2000},
 };

@@ -28,7 +28,11 @@ std::string text_of(const Words& words) {
     const std::uint64_t word = words[i].ghost();
     std::memcpy(text.data() + i * 8, &word, 8);
   }
-  return text.c_str();
+  return text;
+}
+std::string padded(std::string text, std::size_t bytes) {
+  text.resize(bytes, '\0');
+  return text;
 }
 
 void facts_are_written(Actor& me) {
@@ -52,16 +56,18 @@ void facts_are_written(Actor& me) {
             "who");
   me.expect(slot.tag.ghost() == a_tag && slot.outer_tag.ghost() == inner_tag, "the tags");
   me.expect(slot.since_ns.ghost() >= from_ns && slot.since_ns.ghost() <= me.now(), "since when");
-  me.expect(text_of(slot.command) == command.substr(0, 112) && text_of(slot.label) == "a label", "what it runs, cut to fit");
+  me.expect(text_of(slot.command) == command.substr(0, 112) && text_of(slot.label) == padded("a label", 64), "what it runs, cut to fit");
   me.expect(state_of(me, 3).state() == SlotState::run && me.model.table().header().slot_high_water.ghost() == 4, "and that it lives");
   me.expect(me.sessions().stands(3, 1) && !me.sessions().stands(3, 2), "in this generation");
   me.sessions().close(3);
   me.expect(!me.sessions().stands(3, 1) && state_of(me, 3).state() == SlotState::free && state_of(me, 3).generation() == 1, "and no more");
   facts.is_run = false;
-  facts.command = "short";
+  facts.command = "short one";
+  facts.label = "16 bytes of text";
   const SessionClaim next = me.sessions().open(facts);
   me.expect(next.slot == 3 && next.generation == 2 && state_of(me, 3).state() == SlotState::live, "the next has another generation");
-  me.expect(text_of(slot.command) == "short", "and nothing of the one before");
+  me.expect(text_of(slot.command) == padded("short one", 112) && text_of(slot.label) == padded("16 bytes of text", 64),
+            "and nothing of the one before");
   me.sessions().close(3);
 }
 
@@ -183,6 +189,7 @@ void overdue(Actor& me) {
   me.expect(me.leases().acquire(me.handle(), me.seat(), {}, patience_of(blocked), grant) == Acquired::granted, "but not for ever");
   me.expect(grant.past == Past::overdue && me.model.table().slot(3).notice.ghost() == 1, "and it is said");
   me.expect(me.now() > from_ns + 38 * ms && me.now() < from_ns + 48 * ms && blocked.turns > 6, "after the time of grace");
+  me.expect(me.model.table().wait_key(me.seat().wait).ghost() == 0, "and leaves the queue");
   me.leases().release(grant);
   me.reach(3);
 }

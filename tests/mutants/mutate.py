@@ -352,7 +352,12 @@ def without_inlining(text):
 
 
 def write(path, text):
+    """What has not changed keeps its time, so that nothing is compiled again for it."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.exists(path):
+        with open(path, encoding="latin-1") as file:
+            if file.read() == text:
+                return
     with open(path, "w", encoding="latin-1") as file:
         file.write(text)
 
