@@ -360,6 +360,26 @@ void holds_group_until_2(Actor& me) {
   me.leases().release(grant);
 }
 
+// Who reads a name while it comes and goes reads all of it, or none.
+void reads(Actor& me) {
+  me.await(1);
+  for (std::uint32_t i = 0; i < 200; ++i) {
+    const std::string text = name_in(me, i % entries);
+    if (text.empty() || text == "orders") continue;
+    me.expect(text == std::string(text.size(), text[0]) && text.size() == (text[0] == 'a' ? 40u : 100u),
+              "one name, and no other's letters");
+  }
+}
+void come_and_go_on(Actor& me) {
+  me.reach(1);
+  for (int i = 0; i < 3; ++i) {
+    for (const std::string& name : {std::string(40, 'a'), std::string(100, 'b'), std::string(100, 'c')}) {
+      me.resolve(name);
+      me.expect(me.names().remove(NameWords(name), me.desk(), {}) == Removed::removed, "goes");
+    }
+  }
+}
+
 // The removal of a name may take the last number of its entry.
 void used_up(Actor& me) {
   me.expect(me.names().remove(NameWords("orders"), me.desk(), {}) == Removed::removed, "goes, and its entry with it");
@@ -370,6 +390,7 @@ void used_up(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
+    {"names-read", {reads, come_and_go_on, nullptr, nullptr}, true, 0, 8, true, 0, 500},
     {"names-used-up", {used_up, nullptr, nullptr, nullptr}, true, core::LeaseWord::counter_retire - 1},
     {"names-tombstones", {tombstones, nullptr, nullptr, nullptr}},
     {"names-garbled", {garbled, nullptr, nullptr, nullptr}},

@@ -98,6 +98,42 @@ void drops_its_byte(Actor& me) {
   me.reach(1);
 }
 
+// A session that is closed leaves its slot to anybody, and its bell to nobody.
+void closes(Actor& me) {
+  const SessionClaim claim = me.sessions().open({});
+  me.expect(claim.slot == 4, "the second process has a second session");
+  Grant grant;
+  me.expect(me.leases().try_acquire(me.handle(), Actor::first_hold(4), {}, grant) == Acquired::granted, "which holds the name");
+  me.sessions().close(4);
+  me.reach(1);
+  me.await(1000);
+}
+void comes_after(Actor& me) {
+  me.await(1);
+  Grant grant;
+  me.expect(me.try_it(grant) == Acquired::granted && grant.past == Past::died, "what a session leaves is released as by a death");
+  me.leases().release(grant);
+  for (std::uint64_t generation = 2; generation <= 5; ++generation) {
+    if (generation > 2) me.sessions().close(4);
+    const SessionClaim claim = me.sessions().open({});
+    me.expect(claim.slot == 4 && claim.generation == generation, "its slot is free for another process");
+  }
+  me.end(1);
+  me.expect(me.sessions().stands(4, 5), "whose bell does not ring when the first one dies");
+  me.end(2);
+  me.expect(me.sessions().sweep() == 2 && me.sessions().stands(4, 5), "two are cleaned");
+  me.sessions().close(4);
+  me.reach(2);
+  me.await(3);
+}
+void comes_last(Actor& me) {
+  me.await(2);
+  me.expect(me.sessions().open({}).slot == 1 && me.sessions().open({}).slot == 2, "their slots are free for anybody");
+  me.sessions().close(1);
+  me.sessions().close(2);
+  me.reach(3);
+}
+
 // ---- runs ---------------------------------------------------------------------------------------------------------------------------
 
 SessionFacts run_facts(std::uint64_t tag, std::uint64_t outer_tag = 0) {
@@ -238,6 +274,7 @@ void inner_runs(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
+    {"answers-close", {comes_after, closes, nullptr, comes_last}},
     {"answers-facts", {facts_are_written, nullptr, nullptr, nullptr}},
     {"answers-slots", {slots_run_out, nullptr, nullptr, nullptr}, false},
     {"answers-byte", {byte_is_not_enough, drops_its_byte, nullptr, nullptr}},
