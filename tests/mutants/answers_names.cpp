@@ -80,6 +80,12 @@ void long_names(Actor& me) {
   }
 }
 
+// A name is not taken for one that it begins with.
+void prefixes(Actor& me) {
+  for (std::uint32_t i = 0; i + 1 < entries; ++i) me.resolve("prefix00" + std::string(1 + i, 'x'));
+  me.expect(!is_there(me, "prefix00") && is_there(me, "prefix00x") && is_there(me, "orders"), "each is itself");
+}
+
 // What a death in the middle of an insertion leaves is found by whoever needs the room.
 void orphans(Actor& me) {
   for (std::uint32_t i = 0; i < entries; ++i) {
@@ -89,6 +95,16 @@ void orphans(Actor& me) {
   const sim::Handle handle = me.resolve(name);
   me.expect(name_in(me, handle.lease) == name && is_there(me, "orders"), "orphaned entries are used again, without loss of a name");
   me.expect(count(me, EntryState::extension) == 2 && count(me, EntryState::tombstone) == entries - 4, "all others are free");
+  // And in the middle of an eviction: the name is gone, its parts are not, and it still says which they were.
+  me.model.table().entry(handle.lease).header.store(EntryHeader::of(9, EntryState::tombstone).bits);
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    if (state_of(me, i) == EntryState::tombstone && i != handle.lease) use(me, me.resolve(std::string(1, static_cast<char>('a' + i))));
+  }
+  for (std::uint32_t i = 0; i < entries && count(me, EntryState::ready) < entries - 3; ++i)
+    use(me, me.resolve(std::string(2, static_cast<char>('a' + i))));
+  const std::uint32_t names = count(me, EntryState::ready);
+  const std::string other(200, 'o');
+  me.expect(name_in(me, me.resolve(other).lease) == other && count(me, EntryState::ready) == names + 1, "their room is found, too");
 }
 
 void least_recently_used(Actor& me) {
@@ -310,6 +326,26 @@ void works(Actor& me) {
   }
 }
 
+// At no step is an entry out of service before the floor is above its tokens.
+void watches_the_floor(Actor& me) {
+  me.await(1);
+  for (std::uint32_t i = 0; i < 1500; ++i) {
+    for (std::uint32_t number = 0; number < entries; ++number) {
+      if (state_of(me, number) != EntryState::spent) continue;
+      auto& entry = me.model.table().entry(number);
+      const std::uint64_t last = entry.base.ghost() + core::LeaseWord{entry.word.ghost()}.counter();
+      me.expect(me.model.table().group(0).floor.ghost() >= last, "no token of a name that left is above the floor");
+    }
+    me.model.table().platform().boottime_ns();  // a step
+  }
+}
+void uses_it_up(Actor& me) {
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted && me.leases().release(grant), "the last grant");
+  me.reach(1);
+  use(me, me.resolve("orders"));
+}
+
 // An entry whose word is used up, or held by a handle of an older name, is of no use.
 void words_in_use(Actor& me) {
   auto& table = me.model.table();
@@ -390,6 +426,8 @@ void used_up(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
+    {"names-prefixes", {prefixes, nullptr, nullptr, nullptr}},
+    {"names-floor", {watches_the_floor, uses_it_up, nullptr, nullptr}, true, core::LeaseWord::counter_retire - 1, 8, true, 0, 200},
     {"names-read", {reads, come_and_go_on, nullptr, nullptr}, true, 0, 8, true, 0, 500},
     {"names-used-up", {used_up, nullptr, nullptr, nullptr}, true, core::LeaseWord::counter_retire - 1},
     {"names-tombstones", {tombstones, nullptr, nullptr, nullptr}},

@@ -28,6 +28,9 @@ sim::Patience noted(Actor& me, Turns& turns) {
     self->place = place;
     self->last_ns = self->world->true_now();
   };
+  patience.blocked = [](void* context, std::uint32_t) {
+    static_cast<Turns*>(context)->world->fail("answer", "where there is no run, nobody is blocked by one");
+  };
   return patience;
 }
 Acquired wait_for(Actor& me, Grant& grant, const sim::Patience& patience) {
@@ -348,7 +351,34 @@ void any_order(Actor& me) {
   }
 }
 
+// A handle of a name that is gone takes the word for a moment and gives it back; those who use the entry now notice nothing.
+void grasps_at_nothing(Actor& me) {
+  sim::Handle stale = me.handle();
+  stale.expected_header -= 1;
+  for (int i = 0; i < 6; ++i) {
+    Grant grant;
+    const Acquired result = me.leases().try_acquire(stale, me.seat().hold, {}, grant);
+    me.expect(result == Acquired::stale || result == Acquired::busy, "no grant to a stale handle");
+    if (i % 2 == 0) {
+      me.expect(!me.leases().acquire_fast(stale, me.seat().hold, core::deadline::strict).has_owner(), "on no path");
+    }
+    expect_tidy(me);
+  }
+  me.nap(ms);
+}
+void notices_nothing(Actor& me) {
+  for (int i = 0; i < 3; ++i) {
+    Grant grant;
+    const std::uint64_t from_ns = me.now();
+    me.expect(me.acquire(grant) == Acquired::granted && me.now() < from_ns + 50 * ms, "served, and not by a tick");
+    me.expect(grant.past == Past::released, "nobody died");
+    me.expect(me.leases().still_held(grant) && me.leases().release(grant), "held");
+    expect_tidy(me);
+  }
+}
+
 constexpr Scene scenes[] = {
+    {"queue-stale-handle", {notices_nothing, grasps_at_nothing, notices_nothing, nullptr}, true, 0, 8, true, 0, 3000},
     {"queue-sleeps", {sleeps, hold_on, nullptr, nullptr}},
     {"queue-served", {served_at_once, hold_until_2, nullptr, nullptr}},
     {"queue-cancelled", {cancelled_asleep, hold_on, nullptr, nullptr}},

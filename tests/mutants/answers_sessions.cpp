@@ -164,6 +164,7 @@ void runs_a_command(Actor& me, core::Terms terms) {
 void tagged_run(Actor& me) { runs_a_command<true, false>(me, {}); }
 void untagged_run(Actor& me) { runs_a_command<false, true>(me, {}); }
 void leased_run(Actor& me) { runs_a_command<true, true>(me, {10 * ms}); }
+void long_leased_run(Actor& me) { runs_a_command<true, true>(me, {60 * ms}); }
 
 struct Blocked {
   std::uint32_t turns = 0;
@@ -230,6 +231,17 @@ void overdue(Actor& me) {
   me.reach(3);
 }
 
+// Who has waited long before the deadline waits no less after it.
+void overdue_long(Actor& me) {
+  me.await(1);
+  const std::uint64_t deadline_ns = me.model.table().hold(me.model.word(me.handle().lease).hold()).deadline.ghost();
+  Grant grant;
+  me.expect(me.acquire(grant) == Acquired::granted && grant.past == Past::overdue, "entered beside the tree");
+  me.expect(me.now() > deadline_ns + 38 * ms && me.now() < deadline_ns + 48 * ms, "after the deadline and the time of grace");
+  me.leases().release(grant);
+  me.reach(3);
+}
+
 void broken_run(Actor& me) {
   me.await(1);
   const core::LeaseWord seen = me.model.word(me.handle().lease);
@@ -264,6 +276,10 @@ void inner_runs(Actor& me) {
   key.store(core::HoldKey::of(0, core::HoldKind::internal).bits);
   me.expect(!me.leases().holds_any(3), "but for the table's own work");
   key.store(0);
+  auto& next = me.model.table().hold(4 * core::holds_per_session).key;
+  next.store(core::HoldKey::of(0, core::HoldKind::user).bits);
+  me.expect(!me.leases().holds_any(3) && me.leases().holds_any(4), "the record behind the last is another's");
+  next.store(0);
   me.model.table().slot(4).outer_tag.store(a_tag + 1);  // a ring
   me.model.table().slot(3).outer_tag.store(a_tag + 1);
   me.model.table().slot(4).outer_tag.store(a_tag);
@@ -281,6 +297,7 @@ constexpr Scene scenes[] = {
     {"answers-tagged-run", {waits_for_tree<true>, tagged_run, ends_the_tree, nullptr}},
     {"answers-untagged-run", {waits_for_tree<false>, untagged_run, ends_the_tree, nullptr}},
     {"answers-overdue", {overdue, leased_run, nullptr, nullptr}},
+    {"answers-overdue-long", {overdue_long, long_leased_run, nullptr, nullptr}},
     {"answers-broken-run", {broken_run, untagged_run, nullptr, nullptr}},
     {"answers-run-no-bell", {run_without_bell, untagged_run, nullptr, nullptr}, true, 0, 8, false},
     {"answers-inner-runs", {inner_runs, nullptr, nullptr, nullptr}},
