@@ -41,6 +41,7 @@ sim::Config SceneScenario::config() const {
   sim::Config config;
   config.step_ns = 1000;  // next to nothing beside the times of a scene
   config.steps_max = 60'000;
+  config.memory = scene_.memory;
   config.bells_forbidden = !scene_.bells;
   return config;
 }

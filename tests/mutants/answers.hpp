@@ -61,6 +61,7 @@ struct Scene {
   bool bells = true;
   std::uint64_t token_floor = 0;
   std::uint64_t runs = 20;  // one right answer, whoever runs first
+  sim::Memory memory = sim::Memory::sequential;
 };
 
 class SceneScenario final : public sim::Scenario {

@@ -37,6 +37,7 @@ Acquired wait_for(Actor& me, Grant& grant, const sim::Patience& patience) {
   return me.leases().acquire(me.handle(), me.seat(), {}, patience, grant);
 }
 void expect_tidy(Actor& me) {
+  sim::SimPlatform::fence();  // we look at what all can see
   for (std::uint32_t i = 0; i < core::holds_per_session; ++i) {
     me.expect(me.model.table().hold(me.seat().hold + i).key.ghost() == 0, "a record that is not in use is not bound");
   }
@@ -351,6 +352,44 @@ void any_order(Actor& me) {
   }
 }
 
+// Nobody dies, nobody stops: then nobody waits for a tick, whatever the others do.
+template <bool broken>
+void brisk(Actor& me) {
+  for (int i = 0; i < 3; ++i) {
+    Grant grant;
+    const std::uint64_t from_ns = me.now();
+    const bool patient = me.world.choose(3) != 0;
+    const Acquired result = me.acquire(grant, {}, patient ? 0 : (1 + me.world.choose(40)) * 2'000);
+    me.expect(me.now() < from_ns + 50 * ms, "served, and not by a tick");
+    me.expect(result == Acquired::granted || (!patient && result == Acquired::timed_out), "served, or out of patience");
+    for (std::uint32_t step = me.world.choose(12); step != 0 && result == Acquired::granted; --step)
+      me.model.table().platform().boottime_ns();
+    const bool quick = result == Acquired::granted && me.world.choose(2) != 0;
+    if (quick && me.leases().release_fast(grant.lease, grant.hold, grant.word)) continue;
+    if (result == Acquired::granted) me.expect(me.leases().release(grant) || broken, "released");
+    expect_tidy(me);
+  }
+}
+void tries_and_breaks(Actor& me) {
+  for (int i = 0; i < 6; ++i) {
+    Grant grant;
+    for (std::uint32_t step = me.world.choose(16); step != 0; --step) me.model.table().platform().boottime_ns();
+    if (me.world.choose(3) == 0) {
+      if (me.try_it(grant) == Acquired::granted) me.leases().release(grant);
+      continue;
+    }
+    const LeaseWord seen{me.model.table().word(me.handle().lease).load(std::memory_order_acquire)};
+    if (seen.has_owner()) me.leases().break_grant(me.handle().lease, seen);
+  }
+}
+void tries(Actor& me) {
+  for (int i = 0; i < 6; ++i) {
+    Grant grant;
+    if (me.try_it(grant) == Acquired::granted) me.expect(me.leases().release(grant), "released");
+    expect_tidy(me);
+  }
+}
+
 // A handle of a name that is gone takes the word for a moment and gives it back; those who use the entry now notice nothing.
 void grasps_at_nothing(Actor& me) {
   sim::Handle stale = me.handle();
@@ -377,7 +416,11 @@ void notices_nothing(Actor& me) {
   }
 }
 
+constexpr sim::Memory tso = sim::Memory::total_store_order;
 constexpr Scene scenes[] = {
+    {"queue-brisk", {brisk<false>, brisk<false>, brisk<false>, nullptr}, true, 0, 8, true, 0, 5000},
+    {"queue-brisk-tso", {brisk<false>, brisk<false>, brisk<false>, tries}, true, 0, 8, true, 0, 5000, tso},
+    {"queue-brisk-broken", {brisk<true>, brisk<true>, brisk<true>, tries_and_breaks}, true, 0, 8, true, 0, 5000, tso},
     {"queue-stale-handle", {notices_nothing, grasps_at_nothing, notices_nothing, nullptr}, true, 0, 8, true, 0, 3000},
     {"queue-sleeps", {sleeps, hold_on, nullptr, nullptr}},
     {"queue-served", {served_at_once, hold_until_2, nullptr, nullptr}},

@@ -17,6 +17,8 @@ namespace tenure::mutants {
 struct Plan {
   std::uint64_t runs_max = 2'000;  // of one scenario, for one mutant
   std::uint32_t mutants = 0;       // the highest number
+  std::string scenario;            // only those with this in their name
+  bool search = false;             // every schedule within a bound, too, for what chance does not find
   bool weak_memory = false;        // also what only shows where more than stores is out of order
   sim::Memory memory = sim::Memory::sequential;
   bool force_memory = false;  // `memory` in place of the scenarios' own
@@ -55,6 +57,8 @@ class Hunt {
   std::vector<const Stage*> order_for(const Mutant& mutant) const;
   void try_in_child(const Mutant& mutant, const std::vector<const Stage*>& order);
   bool runs_show_it(const Stage& stage, std::uint32_t mutant, std::uint64_t from, std::uint64_t to);
+
+  bool search_shows_it();
 
   Plan plan_;
   std::vector<std::unique_ptr<Stage>> stages_;

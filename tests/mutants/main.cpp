@@ -47,7 +47,8 @@ struct Sum {
 
 [[noreturn]] void usage() {
   std::fputs(
-      "tenure_mutants [--budget-runs N] [--only ID,ID...] [--sample N] [--file PART-OF-NAME] [--survivors] [--memory N] [--share-min "
+      "tenure_mutants [--budget-runs N] [--only ID,ID...] [--sample N] [--file PART-OF-NAME] [--survivors] [--scenario PART] [--search] "
+      "[--memory N] [--share-min "
       "PERCENT]\n",
       stderr);
   std::exit(64);
@@ -59,6 +60,10 @@ Options options_of(int count, char** arguments) {
     const std::string name = arguments[i];
     if (name == "--survivors") {
       options.survivors_only = true;
+      continue;
+    }
+    if (name == "--search") {
+      options.plan.search = true;
       continue;
     }
     if (i + 1 == count) usage();
@@ -76,6 +81,8 @@ Options options_of(int count, char** arguments) {
       options.sample = static_cast<std::uint32_t>(std::strtoul(value, nullptr, 10));
     } else if (name == "--file") {
       options.file = value;
+    } else if (name == "--scenario") {
+      options.plan.scenario = value;
     } else if (name == "--share-min") {
       options.share_min = std::strtod(value, nullptr);
     } else if (name == "--memory") {  // a value of sim::Memory in place of the scenarios' own; above 1 loads may be out of order, too
