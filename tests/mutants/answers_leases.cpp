@@ -103,6 +103,10 @@ void told_of_a_death(Actor& me) {
   me.leases().release(grant, true);
   me.expect(me.model.word(grant.lease).mode() == Mode::abandoned, "who hands the news on");
   me.expect(me.try_it(grant) == Acquired::granted && grant.past == Past::died, "has the next told");
+  me.leases().release(grant, true);
+  me.expect(me.try_it(grant, internal) == Acquired::granted && grant.past == Past::died, "also when the table itself does");
+  const core::HoldKey key{me.model.table().hold(grant.hold).key.ghost()};
+  me.expect(key.kind() == core::HoldKind::user, "whose death in between would be news, then");
   me.leases().release(grant);
   me.expect(me.try_it(grant) == Acquired::granted && grant.past == Past::released, "and nobody after that");
   me.leases().release(grant);
@@ -149,6 +153,10 @@ void renewed(Actor& me) {
     me.expect(grant.deadline_ns >= from_ns + 10 * ms && grant.deadline_ns < from_ns + 11 * ms, "from now");
     me.expect(me.model.table().hold(grant.hold).deadline.ghost() == grant.deadline_ns, "for all to see");
   }
+  auto& deadline = me.model.table().hold(grant.hold).deadline;
+  deadline.store(core::deadline::expired);  // as a thief does
+  me.expect(!me.leases().renew(grant, 10 * ms) && deadline.ghost() == core::deadline::expired, "not when another has marked it");
+  deadline.store(grant.deadline_ns);
   me.nap(11 * ms);
   me.expect(!me.leases().still_held(grant) && !me.leases().renew(grant, 10 * ms), "and not when it is past");
   me.leases().release(grant);

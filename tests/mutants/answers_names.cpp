@@ -346,6 +346,25 @@ void uses_it_up(Actor& me) {
   use(me, me.resolve("orders"));
 }
 
+// One removes a name that two others use: it goes when nobody wants it, or not at all.
+void removes_again(Actor& me) {
+  for (int i = 0; i < 5; ++i) {
+    const Removed removed = me.names().remove(NameWords("orders"), me.desk(), {});
+    me.expect(removed == Removed::removed || removed == Removed::absent || removed == Removed::in_use, "an answer");
+    if (removed == Removed::in_use) me.expect(is_there(me, "orders"), "what is in use stays");
+  }
+}
+void uses_again(Actor& me) {
+  sim::Handle handle = me.handle();
+  for (int i = 0; i < 3; ++i) {
+    Grant grant;
+    const std::uint64_t from_ns = me.now();
+    while (me.leases().acquire(handle, me.seat(), {}, {}, grant) == Acquired::stale) handle = me.resolve("orders");
+    me.expect(me.now() < from_ns + 50 * ms && grant.past == core::Past::released, "served, not by a tick, and told of no death");
+    me.expect(me.leases().still_held(grant) && me.leases().release(grant), "held");
+  }
+}
+
 // An entry whose word is used up, or held by a handle of an older name, is of no use.
 void words_in_use(Actor& me) {
   auto& table = me.model.table();
@@ -426,6 +445,7 @@ void used_up(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
+    {"names-brisk", {removes_again, uses_again, uses_again, nullptr}, true, 0, 8, true, 0, 5000},
     {"names-prefixes", {prefixes, nullptr, nullptr, nullptr}},
     {"names-floor", {watches_the_floor, uses_it_up, nullptr, nullptr}, true, core::LeaseWord::counter_retire - 1, 8, true, 0, 200},
     {"names-read", {reads, come_and_go_on, nullptr, nullptr}, true, 0, 8, true, 0, 500},

@@ -379,7 +379,8 @@ void tries_and_breaks(Actor& me) {
       continue;
     }
     const LeaseWord seen{me.model.table().word(me.handle().lease).load(std::memory_order_acquire)};
-    if (seen.has_owner()) me.leases().break_grant(me.handle().lease, seen);
+    if (!seen.has_owner() || !me.leases().break_grant(me.handle().lease, seen)) continue;
+    me.expect(!me.model.word(me.handle().lease).same_grant(seen), "what is broken is broken");
   }
 }
 void tries(Actor& me) {

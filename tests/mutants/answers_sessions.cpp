@@ -134,6 +134,42 @@ void comes_last(Actor& me) {
   me.reach(3);
 }
 
+// Two clean up after a third, and register; each has a slot of its own, and lives in it.
+void cleans_up(Actor& me) {
+  if (me.slot == 0) {
+    me.world.send_kill(2);
+    me.reach(1);
+  }
+  me.await(1);
+  for (std::uint32_t i = me.world.choose(3); i != 0; --i) me.sessions().sweep();
+  const SessionClaim claim = me.sessions().open({});
+  me.expect(claim.code == SessionClaim::Code::claimed && me.sessions().stands(claim.slot, claim.generation), "registered");
+  for (std::uint32_t i = me.world.choose(3); i != 0; --i) me.sessions().sweep();
+  me.expect(me.sessions().stands(claim.slot, claim.generation), "and it stays so");
+  me.nap(ms);
+  me.expect(me.sessions().stands(claim.slot, claim.generation), "whatever the other does");
+  me.sessions().close(claim.slot);
+}
+
+// The last slot is cleaned by one and wanted by another.
+void gives_back(Actor& me) {
+  me.await(1);
+  me.world.send_kill(2);
+  for (int i = 0; i < 20; ++i) me.sessions().sweep();
+  me.await(2);
+}
+void wants_it(Actor& me) {
+  for (std::uint32_t slot = 3; slot < 5; ++slot) me.expect(me.sessions().open({}).slot == slot, "all others are in use");
+  me.reach(1);
+  SessionClaim claim;
+  while (claim.code != SessionClaim::Code::claimed) claim = me.sessions().open({});
+  me.expect(claim.slot == 2 && me.sessions().stands(2, claim.generation), "the slot of the dead");
+  me.nap(ms);
+  me.expect(me.sessions().stands(2, claim.generation), "is the new one's, whoever has cleaned it");
+  for (std::uint32_t slot = 2; slot < 5; ++slot) me.sessions().close(slot);
+  me.reach(2);
+}
+
 // ---- runs ---------------------------------------------------------------------------------------------------------------------------
 
 SessionFacts run_facts(std::uint64_t tag, std::uint64_t outer_tag = 0) {
@@ -290,6 +326,8 @@ void inner_runs(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
+    {"answers-last-slot", {gives_back, wants_it, nullptr, nullptr}, true, 0, 8, true, 0, 2000},
+    {"answers-clean-up", {cleans_up, cleans_up, nullptr, nullptr}, true, 0, 8, true, 0, 3000},
     {"answers-close", {comes_after, closes, nullptr, comes_last}},
     {"answers-facts", {facts_are_written, nullptr, nullptr, nullptr}},
     {"answers-slots", {slots_run_out, nullptr, nullptr, nullptr}, false},
