@@ -240,7 +240,8 @@ class Mutator:
             number = self.mutant(node, "logical operator", f"{self.source(left)} {other} {self.source(right)}")
             name = "both" if operator == "&&" else "either"
             first, second = self.render(left, None), self.render(right, None)
-            return f"::tenure::mutants::{name}({number}, static_cast<bool>({first}), [&]() -> bool {{ return static_cast<bool>({second}); }})"
+            lazy = f"[&]() -> bool {{ return static_cast<bool>({second}); }}"
+            return f"::tenure::mutants::{name}({number}, static_cast<bool>({first}), {lazy})"
 
         def with_operator(other):
             return f"{self.source(left)} {other} {self.source(right)}"

@@ -100,7 +100,8 @@ class Reader:
 
 
 def read(clang, root, source, flags):
-    command = [clang, "-std=c++20", "-fsyntax-only", "-Xclang", "-ast-dump=json", "-Xclang", "-ast-dump-filter=tenure::core", *flags, source]
+    dump = ["-fsyntax-only", "-Xclang", "-ast-dump=json", "-Xclang", "-ast-dump-filter=tenure::core"]
+    command = [clang, "-std=c++20", *dump, *flags, source]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     reader, decoder, at = Reader(root), json.JSONDecoder(), 0
     while (at := text.find("{", at)) >= 0:
