@@ -1,5 +1,7 @@
 #include "tests/mutants/answers.hpp"
 
+#include <array>
+
 namespace tenure::mutants {
 
 namespace {
@@ -35,6 +37,32 @@ core::Acquired Actor::acquire(core::Grant& grant, core::Terms terms, std::uint64
   sim::Patience patience;
   if (patience_ns != 0) patience.until_ns = now() + patience_ns;
   return leases().acquire(handle(), seat(), terms, patience, grant);
+}
+
+bool is_there(Actor& me, std::string_view name) {
+  sim::Handle handle;
+  return me.names().look_up(core::NameWords(name), handle) == core::Resolved::found;
+}
+std::string name_in(Actor& me, std::uint32_t entry) {
+  std::array<char, core::name_bytes_max> text;
+  return {text.data(), me.names().read_name(entry, text.data())};
+}
+core::EntryState state_of_entry(Actor& me, std::uint32_t entry) {
+  return core::EntryHeader{me.model.table().entry(entry).header.ghost()}.state();
+}
+std::uint64_t use(Actor& me, const sim::Handle& handle) {
+  core::Grant grant;
+  me.expect(me.leases().try_acquire(handle, me.seat().hold, {}, grant) == core::Acquired::granted, "a name that is there is granted");
+  me.leases().release(grant);
+  return grant.token;
+}
+
+void expect_tidy(Actor& me) {
+  sim::SimPlatform::fence();  // we look at what all can see
+  for (std::uint32_t i = 0; i < core::holds_per_session; ++i) {
+    me.expect(me.model.table().hold(me.seat().hold + i).key.ghost() == 0, "a record that is not in use is not bound");
+  }
+  me.expect(me.model.table().wait_key(me.seat().wait).ghost() == 0, "nor does one wait");
 }
 
 sim::Config SceneScenario::config() const {

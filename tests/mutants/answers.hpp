@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "sim/table_model.hpp"
@@ -81,10 +82,20 @@ class SceneScenario final : public sim::Scenario {
   std::uint32_t beat_ = 0;
 };
 
+// What several files of scenes look at.
+bool is_there(Actor& me, std::string_view name);
+std::string name_in(Actor& me, std::uint32_t entry);
+core::EntryState state_of_entry(Actor& me, std::uint32_t entry);
+// Takes a name that is free and lets go of it; its token.
+std::uint64_t use(Actor& me, const sim::Handle& handle);
+// No record of the actor's is bound that is not in use, and it waits for nothing.
+void expect_tidy(Actor& me);
+
 std::span<const Scene> lease_scenes();
 std::span<const Scene> damage_scenes();
 std::span<const Scene> name_scenes();
 std::span<const Scene> queue_scenes();
 std::span<const Scene> session_scenes();
+std::span<const Scene> traffic_scenes();
 
 }  // namespace tenure::mutants

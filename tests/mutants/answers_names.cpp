@@ -19,25 +19,10 @@ using Removed = sim::Names::Removed;
 constexpr std::uint64_t ms = core::millisecond_ns;
 constexpr std::uint32_t entries = sim::TableModel::entries;
 
-bool is_there(Actor& me, std::string_view name) {
-  sim::Handle handle;
-  return me.names().look_up(NameWords(name), handle) == Resolved::found;
-}
-std::string name_in(Actor& me, std::uint32_t entry) {
-  std::array<char, core::name_bytes_max> text;
-  return {text.data(), me.names().read_name(entry, text.data())};
-}
-EntryState state_of(Actor& me, std::uint32_t entry) { return EntryHeader{me.model.table().entry(entry).header.ghost()}.state(); }
 std::uint32_t count(Actor& me, EntryState state) {
   std::uint32_t found = 0;
-  for (std::uint32_t i = 0; i < entries; ++i) found += state_of(me, i) == state ? 1 : 0;
+  for (std::uint32_t i = 0; i < entries; ++i) found += state_of_entry(me, i) == state ? 1 : 0;
   return found;
-}
-std::uint64_t use(Actor& me, const sim::Handle& handle) {
-  Grant grant;
-  me.expect(me.leases().try_acquire(handle, me.seat().hold, {}, grant) == Acquired::granted, "a name that is there is granted");
-  me.leases().release(grant);
-  return grant.token;
 }
 
 void come_and_go(Actor& me) {
@@ -89,7 +74,7 @@ void prefixes(Actor& me) {
 // What a death in the middle of an insertion leaves is found by whoever needs the room.
 void orphans(Actor& me) {
   for (std::uint32_t i = 0; i < entries; ++i) {
-    if (state_of(me, i) == EntryState::empty) me.model.table().entry(i).header.store(EntryHeader::of(4, EntryState::extension).bits);
+    if (state_of_entry(me, i) == EntryState::empty) me.model.table().entry(i).header.store(EntryHeader::of(4, EntryState::extension).bits);
   }
   const std::string name(200, 'n');
   const sim::Handle handle = me.resolve(name);
@@ -98,7 +83,8 @@ void orphans(Actor& me) {
   // And in the middle of an eviction: the name is gone, its parts are not, and it still says which they were.
   me.model.table().entry(handle.lease).header.store(EntryHeader::of(9, EntryState::tombstone).bits);
   for (std::uint32_t i = 0; i < entries; ++i) {
-    if (state_of(me, i) == EntryState::tombstone && i != handle.lease) use(me, me.resolve(std::string(1, static_cast<char>('a' + i))));
+    if (state_of_entry(me, i) == EntryState::tombstone && i != handle.lease)
+      use(me, me.resolve(std::string(1, static_cast<char>('a' + i))));
   }
   for (std::uint32_t i = 0; i < entries && count(me, EntryState::ready) < entries - 3; ++i)
     use(me, me.resolve(std::string(2, static_cast<char>('a' + i))));
@@ -219,9 +205,9 @@ void tombstones(Actor& me) {
     for (const std::string_view second : names) {
       const std::uint32_t entry = me.resolve(first).lease;
       const std::uint32_t behind = me.resolve(second).lease;
-      const bool ends = state_of(me, (entry + 1) % entries) == EntryState::empty;
+      const bool ends = state_of_entry(me, (entry + 1) % entries) == EntryState::empty;
       me.expect(me.names().remove(NameWords(first), me.desk(), {}) == Removed::removed, "goes");
-      me.expect(state_of(me, entry) == (ends ? EntryState::empty : EntryState::tombstone), "and leaves what it should");
+      me.expect(state_of_entry(me, entry) == (ends ? EntryState::empty : EntryState::tombstone), "and leaves what it should");
       if (behind != entry) me.expect(is_there(me, second), "the other is found still");
       me.expect(is_there(me, "orders"), "as is every one");
       if (behind != entry) me.expect(me.names().remove(NameWords(second), me.desk(), {}) == Removed::removed, "goes, too");
@@ -254,185 +240,23 @@ void garbled(Actor& me) {
   me.expect(name_in(me, handle.lease) == name, "it is whole again");
 }
 
-// A free lease that somebody waits for: its name stays, and so does the news.
-void is_awaited(Actor& me) {
-  me.await(2);
-  me.nap(5 * ms);
-  me.end(1);
-  me.expect(me.names().remove(NameWords("orders"), me.desk(), {}) == Removed::in_use && is_there(me, "orders"), "in use");
-  me.reach(3);
-  me.nap(20 * ms);
-}
-void is_told(Actor& me) {
-  me.await(1);
-  sim::Patience patience;
-  patience.context = &me;
-  patience.queued = [](void* context, std::uint32_t) {
-    auto* self = static_cast<Actor*>(context);
-    self->reach(2);
-    self->await(3);
-  };
-  Grant grant;
-  me.expect(me.leases().acquire(me.handle(), me.seat(), {}, patience, grant) == Acquired::granted, "served");
-  me.expect(grant.past == core::Past::died, "and told of the death");
-  me.leases().release(grant);
-}
-void is_let_go(Actor& me) {
-  me.await(2);
-  me.nap(10 * ms);
-  me.expect(me.names().remove(NameWords("orders"), me.desk(), {}) == Removed::in_use, "in use");
-  me.expect(me.model.word(me.handle().lease).mode() == core::Mode::free, "and no death is told that was none");
-  me.reach(3);
-  me.nap(20 * ms);
-}
-void lets_go(Actor& me) {
-  Grant grant;
-  me.expect(me.acquire(grant) == Acquired::granted, "held");
-  me.reach(1);
-  me.await(2);
-  me.leases().release(grant);
-}
-void is_told_nothing(Actor& me) {
-  me.await(1);
-  sim::Patience patience;
-  patience.context = &me;
-  patience.queued = [](void* context, std::uint32_t) {
-    auto* self = static_cast<Actor*>(context);
-    self->reach(2);
-    self->await(3);
-  };
-  Grant grant;
-  me.expect(me.leases().acquire(me.handle(), me.seat(), {}, patience, grant) == Acquired::granted, "served");
-  me.expect(grant.past == core::Past::released, "nobody died");
-  me.leases().release(grant);
-}
-
-// What the table does for itself is never news: whoever dies in it leaves records that say so.
-void watches_the_work(Actor& me) {
-  me.await(1);
-  for (std::uint32_t i = 0; i < 3000; ++i) {
-    for (std::uint32_t hold = 9; hold <= 10; ++hold) {
-      const core::HoldKey key{me.model.table().hold(hold).key.ghost()};
-      me.expect(!key.bound() || key.kind() == HoldKind::internal, "the table's own work");
-    }
-    me.model.table().platform().boottime_ns();  // a step
-  }
-}
-void works(Actor& me) {
-  me.reach(1);
-  for (int i = 0; i < 3; ++i) {
-    me.resolve("mail");
-    me.expect(me.names().remove(NameWords("mail"), me.desk(), {}) == Removed::removed, "removed");
-  }
-}
-
-// At no step is an entry out of service before the floor is above its tokens.
-void watches_the_floor(Actor& me) {
-  me.await(1);
-  for (std::uint32_t i = 0; i < 1500; ++i) {
-    for (std::uint32_t number = 0; number < entries; ++number) {
-      if (state_of(me, number) != EntryState::spent) continue;
-      auto& entry = me.model.table().entry(number);
-      const std::uint64_t last = entry.base.ghost() + core::LeaseWord{entry.word.ghost()}.counter();
-      me.expect(me.model.table().group(0).floor.ghost() >= last, "no token of a name that left is above the floor");
-    }
-    me.model.table().platform().boottime_ns();  // a step
-  }
-}
-void uses_it_up(Actor& me) {
-  Grant grant;
-  me.expect(me.acquire(grant) == Acquired::granted && me.leases().release(grant), "the last grant");
-  me.reach(1);
-  use(me, me.resolve("orders"));
-}
-
-// One removes a name that two others use: it goes when nobody wants it, or not at all.
-void removes_again(Actor& me) {
-  for (int i = 0; i < 5; ++i) {
-    const Removed removed = me.names().remove(NameWords("orders"), me.desk(), {});
-    me.expect(removed == Removed::removed || removed == Removed::absent || removed == Removed::in_use, "an answer");
-    if (removed == Removed::in_use) me.expect(is_there(me, "orders"), "what is in use stays");
-  }
-}
-void uses_again(Actor& me) {
-  sim::Handle handle = me.handle();
-  for (int i = 0; i < 3; ++i) {
-    Grant grant;
-    const std::uint64_t from_ns = me.now();
-    while (me.leases().acquire(handle, me.seat(), {}, {}, grant) == Acquired::stale) handle = me.resolve("orders");
-    me.expect(me.now() < from_ns + 50 * ms && grant.past == core::Past::released, "served, not by a tick, and told of no death");
-    me.expect(me.leases().still_held(grant) && me.leases().release(grant), "held");
-  }
-}
-
 // An entry whose word is used up, or held by a handle of an older name, is of no use.
 void words_in_use(Actor& me) {
   auto& table = me.model.table();
   for (std::uint32_t i = 0; i < entries; ++i) {
-    if (state_of(me, i) == EntryState::empty && i % 2 == 0) table.word(i).store(static_cast<std::uint64_t>(core::Mode::retired));
+    if (state_of_entry(me, i) == EntryState::empty && i % 2 == 0) table.word(i).store(static_cast<std::uint64_t>(core::Mode::retired));
   }
   for (const std::string_view name : {"a", "b", "c"}) use(me, me.resolve(name));
   me.expect(count(me, EntryState::ready) == 4, "three more, beside those that are used up");
   for (const std::string_view name : {"a", "b", "c"}) me.expect(me.names().remove(NameWords(name), me.desk(), {}) == Removed::removed, "");
   for (std::uint32_t i = 0; i < entries; ++i) {
-    if (state_of(me, i) == EntryState::ready) continue;
+    if (state_of_entry(me, i) == EntryState::ready) continue;
     table.word(i).store(core::LeaseWord{0}.granted(i % 2 == 0 ? 40 : 41).bits);
   }
   sim::Handle handle;
   bool weak = false;
   me.expect(me.names().resolve(NameWords(std::string(100, 'l')), me.desk(), {}, handle, weak) == Resolved::full,
             "no bytes of a name there");
-}
-
-// The group's lease comes free, and what it guards is garbage by then.
-void late_damage(Actor& me) {
-  me.await(1);
-  sim::Patience patience;
-  patience.context = &me;
-  patience.queued = [](void* context, std::uint32_t) {
-    auto* self = static_cast<Actor*>(context);
-    self->model.table().entry(self->handle().lease).header.store(0);
-    self->reach(2);
-  };
-  sim::Handle handle;
-  bool weak = false;
-  me.expect(me.names().resolve(NameWords("orders"), me.desk(), patience, handle, weak) == Resolved::found, "still there");
-  sim::Handle other;
-  for (const std::string_view name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
-    if (core::probe_start(NameWords(name).hash) % entries != me.handle().lease) continue;
-    me.expect(me.names().resolve(NameWords(name), me.desk(), patience, other, weak) == Resolved::damaged, "and damaged then");
-    me.reach(3);
-    return;
-  }
-  me.expect(false, "one of the names begins at the same entry");
-}
-void holds_group_until_2(Actor& me) {
-  Grant grant;
-  me.expect(me.leases().try_acquire(me.leases().group_handle(0), me.seat().hold, {0, HoldKind::internal}, grant) == Acquired::granted,
-            "the group");
-  me.reach(1);
-  me.await(2);
-  me.leases().release(grant);
-}
-
-// Who reads a name while it comes and goes reads all of it, or none.
-void reads(Actor& me) {
-  me.await(1);
-  for (std::uint32_t i = 0; i < 200; ++i) {
-    const std::string text = name_in(me, i % entries);
-    if (text.empty() || text == "orders") continue;
-    me.expect(text == std::string(text.size(), text[0]) && text.size() == (text[0] == 'a' ? 40u : 100u),
-              "one name, and no other's letters");
-  }
-}
-void come_and_go_on(Actor& me) {
-  me.reach(1);
-  for (int i = 0; i < 3; ++i) {
-    for (const std::string& name : {std::string(40, 'a'), std::string(100, 'b'), std::string(100, 'c')}) {
-      me.resolve(name);
-      me.expect(me.names().remove(NameWords(name), me.desk(), {}) == Removed::removed, "goes");
-    }
-  }
 }
 
 // The removal of a name may take the last number of its entry.
@@ -445,18 +269,11 @@ void used_up(Actor& me) {
 }
 
 constexpr Scene scenes[] = {
-    {"names-brisk", {removes_again, uses_again, uses_again, nullptr}, true, 0, 8, true, 0, 5000},
     {"names-prefixes", {prefixes, nullptr, nullptr, nullptr}},
-    {"names-floor", {watches_the_floor, uses_it_up, nullptr, nullptr}, true, core::LeaseWord::counter_retire - 1, 8, true, 0, 200},
-    {"names-read", {reads, come_and_go_on, nullptr, nullptr}, true, 0, 8, true, 0, 500},
     {"names-used-up", {used_up, nullptr, nullptr, nullptr}, true, core::LeaseWord::counter_retire - 1},
     {"names-tombstones", {tombstones, nullptr, nullptr, nullptr}},
     {"names-garbled", {garbled, nullptr, nullptr, nullptr}},
-    {"names-awaited", {is_awaited, holds_orders, is_told, nullptr}},
-    {"names-let-go", {is_let_go, lets_go, is_told_nothing, nullptr}},
-    {"names-work", {watches_the_work, works, nullptr, nullptr}},
     {"names-words", {words_in_use, nullptr, nullptr, nullptr}, false},
-    {"names-late-damage", {late_damage, holds_group_until_2, nullptr, nullptr}, false},
     {"names-come-and-go", {come_and_go, nullptr, nullptr, nullptr}},
     {"names-long", {long_names, nullptr, nullptr, nullptr}},
     {"names-orphans", {orphans, nullptr, nullptr, nullptr}},

@@ -36,14 +36,6 @@ sim::Patience noted(Actor& me, Turns& turns) {
 Acquired wait_for(Actor& me, Grant& grant, const sim::Patience& patience) {
   return me.leases().acquire(me.handle(), me.seat(), {}, patience, grant);
 }
-void expect_tidy(Actor& me) {
-  sim::SimPlatform::fence();  // we look at what all can see
-  for (std::uint32_t i = 0; i < core::holds_per_session; ++i) {
-    me.expect(me.model.table().hold(me.seat().hold + i).key.ghost() == 0, "a record that is not in use is not bound");
-  }
-  me.expect(me.model.table().wait_key(me.seat().wait).ghost() == 0, "nor does one wait");
-}
-
 void hold_until_2(Actor& me) {
   Grant grant;
   me.expect(me.acquire(grant) == Acquired::granted, "the second holds it");
@@ -328,101 +320,7 @@ void hears_it_is_stale(Actor& me) {
   me.nap(30 * ms);
 }
 
-// ---- any order ----------------------------------------------------------------------------------------------------------------------
-
-// Whatever they do to each other, nobody leaves a record behind.
-void any_order(Actor& me) {
-  for (int i = 0; i < 4; ++i) {
-    Grant grant;
-    const std::uint32_t way = me.world.choose(3);
-    Acquired result = Acquired::busy;
-    if (way == 0) result = me.acquire(grant, {}, me.world.choose(2) == 0 ? 20'000 : 0);
-    if (way == 1) result = me.try_it(grant);
-    if (way == 2) {
-      const LeaseWord mine = me.leases().acquire_fast(me.handle(), me.seat().hold, core::deadline::strict);
-      if (mine.has_owner()) me.expect(me.leases().release_fast(me.handle().lease, me.seat().hold, mine) || true, "");
-      if (mine.has_owner() && me.model.lease_held_by(me.seat().hold) != core::no_index) {
-        result = Acquired::granted;
-        grant = {me.handle().lease, me.seat().hold, mine, 0, core::deadline::strict, Past::released};
-      }
-    }
-    if (result == Acquired::granted) me.expect(me.leases().release(grant), "what is granted can be released");
-    me.expect(result == Acquired::granted || result == Acquired::busy || result == Acquired::timed_out, "no other answer");
-    expect_tidy(me);
-  }
-}
-
-// Nobody dies, nobody stops: then nobody waits for a tick, whatever the others do.
-template <bool broken>
-void brisk(Actor& me) {
-  for (int i = 0; i < 3; ++i) {
-    Grant grant;
-    const std::uint64_t from_ns = me.now();
-    const bool patient = me.world.choose(3) != 0;
-    const Acquired result = me.acquire(grant, {}, patient ? 0 : (1 + me.world.choose(40)) * 2'000);
-    me.expect(me.now() < from_ns + 50 * ms, "served, and not by a tick");
-    me.expect(result == Acquired::granted || (!patient && result == Acquired::timed_out), "served, or out of patience");
-    for (std::uint32_t step = me.world.choose(12); step != 0 && result == Acquired::granted; --step)
-      me.model.table().platform().boottime_ns();
-    const bool quick = result == Acquired::granted && me.world.choose(2) != 0;
-    if (quick && me.leases().release_fast(grant.lease, grant.hold, grant.word)) continue;
-    if (result == Acquired::granted) me.expect(me.leases().release(grant) || broken, "released");
-    expect_tidy(me);
-  }
-}
-void tries_and_breaks(Actor& me) {
-  for (int i = 0; i < 6; ++i) {
-    Grant grant;
-    for (std::uint32_t step = me.world.choose(16); step != 0; --step) me.model.table().platform().boottime_ns();
-    if (me.world.choose(3) == 0) {
-      if (me.try_it(grant) == Acquired::granted) me.leases().release(grant);
-      continue;
-    }
-    const LeaseWord seen{me.model.table().word(me.handle().lease).load(std::memory_order_acquire)};
-    if (!seen.has_owner() || !me.leases().break_grant(me.handle().lease, seen)) continue;
-    me.expect(!me.model.word(me.handle().lease).same_grant(seen), "what is broken is broken");
-  }
-}
-void tries(Actor& me) {
-  for (int i = 0; i < 6; ++i) {
-    Grant grant;
-    if (me.try_it(grant) == Acquired::granted) me.expect(me.leases().release(grant), "released");
-    expect_tidy(me);
-  }
-}
-
-// A handle of a name that is gone takes the word for a moment and gives it back; those who use the entry now notice nothing.
-void grasps_at_nothing(Actor& me) {
-  sim::Handle stale = me.handle();
-  stale.expected_header -= 1;
-  for (int i = 0; i < 6; ++i) {
-    Grant grant;
-    const Acquired result = me.leases().try_acquire(stale, me.seat().hold, {}, grant);
-    me.expect(result == Acquired::stale || result == Acquired::busy, "no grant to a stale handle");
-    if (i % 2 == 0) {
-      me.expect(!me.leases().acquire_fast(stale, me.seat().hold, core::deadline::strict).has_owner(), "on no path");
-    }
-    expect_tidy(me);
-  }
-  me.nap(ms);
-}
-void notices_nothing(Actor& me) {
-  for (int i = 0; i < 3; ++i) {
-    Grant grant;
-    const std::uint64_t from_ns = me.now();
-    me.expect(me.acquire(grant) == Acquired::granted && me.now() < from_ns + 50 * ms, "served, and not by a tick");
-    me.expect(grant.past == Past::released, "nobody died");
-    me.expect(me.leases().still_held(grant) && me.leases().release(grant), "held");
-    expect_tidy(me);
-  }
-}
-
-constexpr sim::Memory tso = sim::Memory::total_store_order;
 constexpr Scene scenes[] = {
-    {"queue-brisk", {brisk<false>, brisk<false>, brisk<false>, nullptr}, true, 0, 8, true, 0, 5000},
-    {"queue-brisk-tso", {brisk<false>, brisk<false>, brisk<false>, tries}, true, 0, 8, true, 0, 5000, tso},
-    {"queue-brisk-broken", {brisk<true>, brisk<true>, brisk<true>, tries_and_breaks}, true, 0, 8, true, 0, 5000, tso},
-    {"queue-stale-handle", {notices_nothing, grasps_at_nothing, notices_nothing, nullptr}, true, 0, 8, true, 0, 3000},
     {"queue-sleeps", {sleeps, hold_on, nullptr, nullptr}},
     {"queue-served", {served_at_once, hold_until_2, nullptr, nullptr}},
     {"queue-cancelled", {cancelled_asleep, hold_on, nullptr, nullptr}},
@@ -433,7 +331,6 @@ constexpr Scene scenes[] = {
     {"queue-long", {holds_for_long, nullptr, waits_for_long<1>, waits_for_long<2>}},
     {"queue-dies", {sweeps, dies_in_line, served_by_sweep, nullptr}, true, 0, 8, false},
     {"queue-stale", {hears_it_is_stale<1>, holds_the_last, hears_it_is_stale<2>, nullptr}, true, LeaseWord::counter_retire - 1},
-    {"queue-any-order", {any_order, any_order, any_order, nullptr}, true, 0, 8, true, 0, 2000},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ import os
 import re
 
 import syntax
+from operators import (RELATIONAL, EQUALITY, ARITHMETIC, WEAKER, WEAKER_BOTH, SAYS_BREAKS, VALUE_PLACES, EXPRESSIONS)
 
 ALGORITHMS = ["core/table.hpp", "core/table.inl.hpp", "core/leases.hpp", "core/leases.inl.hpp", "core/names.hpp", "core/names.inl.hpp",
               "core/sessions.inl.hpp"]
@@ -21,23 +22,6 @@ VALUES = ["core/lease_word.hpp", "core/decisions.hpp", "core/name.hpp"]
 # The simulator's self-test; and what other programs judge: names as text, times of renewal.
 LEFT_OUT = {"offer_record", "grant_to_head", "was_granted", "utf8_sequence_bytes", "fault_of_name", "mixed", "renewal_due_ns",
             "jeopardy_from_ns", "is_outermost", "record_of"}
-
-RELATIONAL = {"<": ("less", "<=", ">="), "<=": ("less_equal", "<", ">"), ">": ("greater", ">=", "<="), ">=": ("greater_equal", ">", "<")}
-EQUALITY = {"==": ("equal", "!="), "!=": ("not_equal", "==")}
-ARITHMETIC = {"+": ("plus", "-"), "-": ("minus", "+"), "*": ("times", "+"), "/": ("over", "*"), "%": ("modulo", "/"),
-              "<<": ("left", ">>"), ">>": ("right", "<<"), "|": ("bit_or", "&"), "&": ("bit_and", "|"), "^": ("bit_xor", "|")}
-WEAKER = {
-    "load": {"seq_cst": ["acquire"], "acquire": ["relaxed"]},
-    "store": {"seq_cst": ["release"], "release": ["relaxed"]},
-    "atomic_thread_fence": {"seq_cst": ["acq_rel"], "acquire": ["relaxed"], "release": ["relaxed"]},
-}
-WEAKER_BOTH = {"seq_cst": ["acq_rel"], "acq_rel": ["acquire", "release"], "acquire": ["relaxed"], "release": ["relaxed"]}
-SAYS_BREAKS = re.compile(r"!?\(?P::breaks\(Rule::\w+\)( \|\| P::breaks\(Rule::\w+\))*\)?$")
-# A constant is tried where it is a value of its own. As an operand it says nothing that another operator does not.
-VALUE_PLACES = {"CallExpr", "CXXMemberCallExpr", "InitListExpr", "CXXConstructExpr", "CXXTemporaryObjectExpr", "CXXUnresolvedConstructExpr",
-                "ReturnStmt", "VarDecl", "BinaryOperator"}
-EXPRESSIONS = {"CallExpr", "CXXMemberCallExpr", "CXXOperatorCallExpr", "BinaryOperator", "CompoundAssignOperator", "UnaryOperator"}
-
 
 def flat(text):
     return re.sub(r"\s+", " ", text).strip()
@@ -255,7 +239,8 @@ class Mutator:
             name, other = (EQUALITY | ARITHMETIC)[operator]
             if operator in EQUALITY:  # another constant in a comparison: much the same as none
                 self.compared += [child for child in node.children if child.kind.endswith("DeclRefExpr")]
-            number = 0 if node is self.whole else self.mutant(node, "comparison negated" if operator in EQUALITY else "arithmetic operator", with_operator(other))
+            kind = "comparison negated" if operator in EQUALITY else "arithmetic operator"
+            number = 0 if node is self.whole else self.mutant(node, kind, with_operator(other))
             return f"::tenure::mutants::{name}({number}, {self.render(left, None)}, {self.render(right, None)})"
         return self.plain(node)
 
