@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -97,5 +98,6 @@ std::span<const Scene> name_scenes();
 std::span<const Scene> queue_scenes();
 std::span<const Scene> session_scenes();
 std::span<const Scene> traffic_scenes();
+std::unique_ptr<sim::Scenario> announced_waiter_dies();
 
 }  // namespace tenure::mutants

@@ -253,6 +253,26 @@ void tries(Actor& me) {
   }
 }
 
+// A holder renews at the last moment, while others wait for that moment to pass: what is renewed is its own until the new deadline.
+void renews_late(Actor& me) {
+  constexpr std::uint64_t ttl_ns = 60'000;
+  for (int i = 0; i < 3; ++i) {
+    Grant grant;
+    if (me.try_it(grant, {ttl_ns}) != Acquired::granted) continue;
+    bool held = true;
+    for (int renewals = 0; renewals < 4 && held; ++renewals) {
+      const std::uint64_t until_ns = grant.deadline_ns - me.world.choose(8) * 1'000;
+      while (me.now() < until_ns) {
+        const bool stands = me.model.word(grant.lease).same_grant(grant.word);
+        me.expect(stands || me.now() >= grant.deadline_ns, "until its deadline it is nobody else's");
+        me.model.table().platform().boottime_ns();
+      }
+      held = me.leases().renew(grant, ttl_ns);
+    }
+    me.leases().release(grant);
+  }
+}
+
 // A handle of a name that is gone takes the word for a moment and gives it back; those who use the entry now notice nothing.
 void grasps_at_nothing(Actor& me) {
   sim::Handle stale = me.handle();
@@ -290,6 +310,7 @@ constexpr Scene scenes[] = {
     {"queue-brisk", {brisk<false>, brisk<false>, brisk<false>, nullptr}, true, 0, 8, true, 0, 5000},
     {"queue-brisk-tso", {brisk<false>, brisk<false>, brisk<false>, tries}, true, 0, 8, true, 0, 5000, tso},
     {"queue-brisk-broken", {brisk<true>, brisk<true>, brisk<true>, tries_and_breaks}, true, 0, 8, true, 0, 5000, tso},
+    {"queue-renews", {renews_late, renews_late, renews_late, nullptr}, true, 0, 8, true, 0, 2000},
     {"queue-stale-handle", {notices_nothing, grasps_at_nothing, notices_nothing, nullptr}, true, 0, 8, true, 0, 3000},
     {"queue-any-order", {any_order, any_order, any_order, nullptr}, true, 0, 8, true, 0, 2000},
 };

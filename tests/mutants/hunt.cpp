@@ -60,6 +60,7 @@ Hunt::Hunt(const Plan& plan) : plan_(plan) {
   if (memory == MAP_FAILED) std::abort();
   shared_ = ::new (memory) Shared{};
   for (const std::string_view name : sim::table_scenario_names()) add_stage(sim::make_table_scenario(name), plan_.runs_max);
+  add_stage(announced_waiter_dies(), std::min(std::uint64_t{20}, plan_.runs_max));
   for (const auto scenes : {lease_scenes(), damage_scenes(), name_scenes(), queue_scenes(), session_scenes(), traffic_scenes()}) {
     for (const Scene& scene : scenes) add_stage(std::make_unique<SceneScenario>(scene), std::min(scene.runs, plan_.runs_max));
   }
