@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "sim/table_model.hpp"
+#include "sim/table/table_model.hpp"
 
 namespace tenure::mutants {
 

@@ -1,7 +1,7 @@
-// A schedule that chance hardly finds, as sim/stories.cpp has them.
+// A schedule that chance hardly finds, as sim/table/stories.cpp has them.
 #include <vector>
 
-#include "sim/scenarios_table.hpp"
+#include "sim/table/scenarios_table.hpp"
 #include "tests/mutants/answers.hpp"
 
 namespace tenure::mutants {

@@ -12,7 +12,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "sim/table_scenarios.hpp"
+#include "sim/table/scenarios.hpp"
 #include "tests/mutants/answers.hpp"
 #include "tests/mutants/switches.hpp"
 
@@ -42,7 +42,7 @@ struct Hunt::Stage {
   std::unique_ptr<sim::Runner> runner;
   std::uint64_t runs = 0;
   std::uint64_t steps = 1;
-  std::vector<std::vector<bool>> reaches;  // by seed - 1, then by mutant
+  std::vector<std::vector<bool>> reaches;  // by index of the run, then by mutant
   std::array<std::uint32_t, mutants_max> count{};
 };
 
@@ -50,7 +50,7 @@ struct Hunt::Stage {
 struct Hunt::Shared {
   Outcome::Kind kind;
   std::uint64_t runs;
-  std::uint64_t seed;
+  std::uint64_t index;
   std::array<char, 48> scenario;
   std::array<char, 32> property;
 };
@@ -78,16 +78,20 @@ void Hunt::add_stage(std::unique_ptr<sim::Scenario> scenario, std::uint64_t runs
   stages_.push_back(std::move(stage));
 }
 
+std::string Hunt::run_name(const Stage& stage, std::uint64_t index) const {
+  return sim::to_text(sim::portfolio(index, stage.runner->config()));
+}
+
 Hunt::~Hunt() { ::munmap(shared_, sizeof(Shared)); }
 
 std::string Hunt::survey() {
   chosen = 0;
   for (const auto& stage : stages_) {
-    for (std::uint64_t seed = 1; seed <= stage->runs; ++seed) {
+    for (std::uint64_t index = 0; index < stage->runs; ++index) {
       std::memset(reached, 0, sizeof(reached));
-      const sim::Verdict verdict = stage->runner->run_seed(seed);
+      const sim::Verdict verdict = stage->runner->run_at(index);
       if (verdict.failed) {
-        return stage->name + ", seed " + std::to_string(seed) + ": " + verdict.property + ", " + verdict.detail;
+        return stage->name + ", " + run_name(*stage, index) + ": " + verdict.property + ", " + verdict.detail;
       }
       stage->steps += verdict.steps;
       std::vector<bool> row(plan_.mutants + 1);
@@ -120,11 +124,11 @@ bool Hunt::runs_show_it(const Stage& stage, std::uint32_t mutant, std::uint64_t 
   std::uint64_t scripts = 0;
   stage.name.copy(shared_->scenario.data(), shared_->scenario.size() - 1);
   shared_->scenario[std::min(stage.name.size(), shared_->scenario.size() - 1)] = '\0';
-  for (std::uint64_t seed = from + 1; seed <= std::min(to, stage.runs); ++seed) {
-    if (!stage.reaches[seed - 1][mutant]) continue;
+  for (std::uint64_t index = from; index < std::min(to, stage.runs); ++index) {
+    if (!stage.reaches[index][mutant]) continue;
     if (++shared_->runs % runs_between_alarms == 1) ::alarm(patience_s);
-    shared_->seed = seed;
-    const sim::Verdict verdict = stage.runner->run_seed(seed);
+    shared_->index = index;
+    const sim::Verdict verdict = stage.runner->run_at(index);
     if (!verdict.failed) continue;
     if (verdict.property == script_property) {
       if (++scripts == script_failures_max) return false;
@@ -151,7 +155,8 @@ bool Hunt::search_shows_it() {
     std::snprintf(shared_->scenario.data(), shared_->scenario.size(), "every schedule of %s", space.scenario);
     ::alarm(12 * patience_s);
     const std::unique_ptr<sim::Scenario> scenario = sim::make_table_scenario(space.scenario);
-    const sim::Report report = sim::Runner(*scenario).exhaustive(space.bounds, {.runs_max = 400'000});
+    sim::Runner runner(*scenario);
+    const sim::Report report = runner.exhaustive(space.bounds, {.runs_max = 400'000});
     shared_->runs += report.runs;
     if (!report.failed()) continue;
     shared_->kind = Outcome::Kind::killed;
@@ -187,7 +192,10 @@ Outcome Hunt::try_mutant(const Mutant& mutant) {
   }
   int status = 0;
   if (::waitpid(child, &status, 0) != child) std::abort();
-  Outcome outcome{shared_->kind, shared_->scenario.data(), shared_->property.data(), shared_->seed, shared_->runs};
+  Outcome outcome{shared_->kind, shared_->scenario.data(), shared_->property.data(), {}, shared_->runs};
+  for (const auto& stage : stages_) {
+    if (stage->name == outcome.scenario) outcome.run = run_name(*stage, shared_->index);
+  }
   if (WIFSIGNALED(status)) {
     const bool hung = WTERMSIG(status) == SIGALRM;
     outcome.kind = hung ? Outcome::Kind::hung : Outcome::Kind::crashed;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/run.hpp"
+#include <tenure/sim/runner.hpp>
 #include "tests/mutants/manifest.hpp"
 
 namespace tenure::mutants {
@@ -29,7 +29,7 @@ struct Outcome {
   Kind kind = Kind::survived;
   std::string scenario;
   std::string property;
-  std::uint64_t seed = 0;
+  std::string run;  // which one
   std::uint64_t runs = 0;
 
   bool is_kill() const { return kind != Kind::survived && kind != Kind::unreached; }
@@ -53,6 +53,7 @@ class Hunt {
   struct Stage;
   struct Shared;
 
+  std::string run_name(const Stage& stage, std::uint64_t index) const;
   void add_stage(std::unique_ptr<sim::Scenario> scenario, std::uint64_t runs);
   std::vector<const Stage*> order_for(const Mutant& mutant) const;
   void try_in_child(const Mutant& mutant, const std::vector<const Stage*>& order);

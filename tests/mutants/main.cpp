@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/tape.hpp"
+#include <tenure/sim/tape.hpp>
 #include "tests/mutants/hunt.hpp"
 #include "tests/mutants/manifest.hpp"
 #include "tests/mutants/switches.hpp"
@@ -124,7 +124,7 @@ std::string told(const Outcome& outcome) {
     case Outcome::Kind::unit_test: return "killed by tests/core";
     default: break;
   }
-  return "killed by " + outcome.property + " in " + outcome.scenario + ", seed " + std::to_string(outcome.seed);
+  return "killed by " + outcome.property + " in " + outcome.scenario + (outcome.run.empty() ? "" : ", " + outcome.run);
 }
 
 void add(Sum& sum, const Mutant& mutant, const Outcome& outcome, const std::map<std::string, Explained>& explained) {
