@@ -111,6 +111,13 @@ void World::end_at_once(ProcessId id) {
 void World::process_ends(ProcessId id) {
   processes_[id].alive = false;
   ready_ |= bit(first_death + id);
+  if (has_stale_reads() && !config_.bell_before_drain) end_in_order(processes_[id].threads);
+}
+
+// All that the threads did comes before all that the kernel does when they have ended.
+void World::end_in_order(std::uint64_t threads) {
+  for (std::uint64_t rest = threads; rest != 0; rest &= rest - 1) weak_->fence(static_cast<std::uint32_t>(std::countr_zero(rest)));
+  if (threads != 0) weak_->fence(static_cast<std::uint32_t>(std::countr_zero(threads)));
 }
 
 void World::pause(ProcessId id, std::uint64_t steps) {

@@ -19,9 +19,6 @@ struct Plan {
   std::uint32_t mutants = 0;       // the highest number
   std::string scenario;            // only those with this in their name
   bool search = false;             // every schedule within a bound, too, for what chance does not find
-  bool weak_memory = false;        // also what only shows where more than stores is out of order
-  sim::Memory memory = sim::Memory::sequential;
-  bool force_memory = false;  // `memory` in place of the scenarios' own
 };
 
 struct Outcome {
@@ -54,7 +51,7 @@ class Hunt {
   struct Shared;
 
   std::string run_name(const Stage& stage, std::uint64_t index) const;
-  void add_stage(std::unique_ptr<sim::Scenario> scenario, std::uint64_t runs);
+  void add_stage(std::unique_ptr<sim::Scenario> scenario, std::uint64_t runs, bool has_stale_reads = false);
   std::vector<const Stage*> order_for(const Mutant& mutant) const;
   void try_in_child(const Mutant& mutant, const std::vector<const Stage*>& order);
   bool runs_show_it(const Stage& stage, std::uint32_t mutant, std::uint64_t from, std::uint64_t to);

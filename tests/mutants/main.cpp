@@ -41,15 +41,13 @@ struct Sum {
   std::map<std::string, Tally> by_kind;
   std::map<std::string, std::uint32_t> killed_by;
   std::map<std::string, std::uint32_t> survivors;  // by why
-  std::uint32_t invisible = 0;
   std::vector<std::string> unexplained;
 };
 
 [[noreturn]] void usage() {
   std::fputs(
       "tenure_mutants [--budget-runs N] [--only ID,ID...] [--sample N] [--file PART-OF-NAME] [--survivors] [--scenario PART] [--search] "
-      "[--memory N] [--share-min "
-      "PERCENT]\n",
+      "[--share-min PERCENT]\n",
       stderr);
   std::exit(64);
 }
@@ -85,11 +83,6 @@ Options options_of(int count, char** arguments) {
       options.plan.scenario = value;
     } else if (name == "--share-min") {
       options.share_min = std::strtod(value, nullptr);
-    } else if (name == "--memory") {  // a value of sim::Memory in place of the scenarios' own; above 1 loads may be out of order, too
-      const unsigned long memory = std::strtoul(value, nullptr, 10);
-      options.plan.memory = static_cast<sim::Memory>(memory);
-      options.plan.force_memory = true;
-      options.plan.weak_memory = memory > static_cast<unsigned long>(sim::Memory::total_store_order);
     } else {
       usage();
     }
@@ -97,16 +90,13 @@ Options options_of(int count, char** arguments) {
   return options;
 }
 
-std::vector<Mutant> chosen_ones(const Options& options, const std::map<std::string, Explained>& explained, std::uint32_t& invisible) {
+std::vector<Mutant> chosen_ones(const Options& options, const std::map<std::string, Explained>& explained) {
   std::vector<Mutant> mutants = read_manifest(options.manifest);
   std::erase_if(mutants, [&](const Mutant& mutant) {
     const bool known = explained.contains(mutant.key());
     return (!options.only.empty() && !options.only.contains(mutant.number)) || mutant.file.find(options.file) == std::string::npos ||
            (options.survivors_only && !known);
   });
-  if (!options.plan.weak_memory && options.only.empty()) {
-    invisible = static_cast<std::uint32_t>(std::erase_if(mutants, [](const Mutant& mutant) { return !mutant.visible; }));
-  }
   if (options.sample == 0 || options.sample >= mutants.size()) return mutants;
   sim::Random random(sample_seed);
   for (std::uint32_t i = 0; i < options.sample; ++i) {
@@ -149,7 +139,7 @@ void print(const Sum& sum) {
   for (const auto& [what, count] : sum.killed_by) std::printf(" %s %u;", what.c_str(), count);
   std::printf("\nsurvivors:");
   for (const auto& [why, count] : sum.survivors) std::printf(" %s %u;", why.c_str(), count);
-  std::printf("\nnot tried, as no run with store buffers alone can show them: %u\n", sum.invisible);
+  std::printf("\n");
   for (const std::string& key : sum.unexplained) std::printf("not explained: %s\n", key.c_str());
 }
 
@@ -157,7 +147,7 @@ int run(const Options& options) {
   std::map<std::string, Explained> explained;
   for (Explained& entry : read_explained(options.explained)) explained.emplace(entry.key, entry);
   Sum sum;
-  const std::vector<Mutant> mutants = chosen_ones(options, explained, sum.invisible);
+  const std::vector<Mutant> mutants = chosen_ones(options, explained);
   if (mutants.empty()) {
     std::fprintf(stderr, "no such mutant in %s\n", options.manifest.c_str());
     return 65;

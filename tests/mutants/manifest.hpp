@@ -13,7 +13,7 @@ struct Mutant {
   std::uint32_t line = 0;
   std::string function;
   std::string kind;
-  bool visible = true;  // where stores pass through a buffer, and nothing else is out of order
+  bool visible = true;  // where stores pass through a buffer, and no load is stale
   std::string original;
   std::string mutated;
   std::uint32_t like = 1;  // the how manieth of those that look the same
