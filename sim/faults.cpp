@@ -3,6 +3,7 @@
 #include <bit>
 #include <utility>
 
+#include <tenure/sim/site_coverage.hpp>
 #include <tenure/sim/world.hpp>
 
 namespace tenure::sim {
@@ -96,11 +97,20 @@ void World::kill(ProcessId id) {
   end_at_once(id);
 }
 
+// Asleep it has begun what it was about to do.
+void World::note_kill(const Thread& thread) {
+  if (thread.state == State::asleep) return coverage_->killed_after(thread.site);
+  coverage_->killed_before(thread.site);
+  coverage_->killed_after(thread.site_before);
+}
+
 void World::end_at_once(ProcessId id) {
   Process& process = processes_[id];
   ready_ &= ~process.threads;
   for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
-    threads_[static_cast<std::uint32_t>(std::countr_zero(rest))].state = State::done;
+    Thread& thread = threads_[static_cast<std::uint32_t>(std::countr_zero(rest))];
+    if (coverage_ != nullptr && thread.state != State::done) note_kill(thread);
+    thread.state = State::done;
   }
   if (process.paused) --paused_count_;
   process.paused = false;
@@ -108,13 +118,14 @@ void World::end_at_once(ProcessId id) {
   call_out([&] { scenario_->on_death(*this, id); });
 }
 
+// What its threads have stored is on its way to everybody before the kernel tells of its end.
 void World::process_ends(ProcessId id) {
   processes_[id].alive = false;
-  ready_ |= bit(first_death + id);
   if (has_stale_reads() && !config_.bell_before_drain) end_in_order(processes_[id].threads);
+  ready_ |= bit(first_death + id);
 }
 
-// All that the threads did comes before all that the kernel does when they have ended.
+// The first thread, in whose name the kernel writes, knows of the others.
 void World::end_in_order(std::uint64_t threads) {
   for (std::uint64_t rest = threads; rest != 0; rest &= rest - 1) weak_->fence(static_cast<std::uint32_t>(std::countr_zero(rest)));
   if (threads != 0) weak_->fence(static_cast<std::uint32_t>(std::countr_zero(threads)));

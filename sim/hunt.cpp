@@ -61,7 +61,8 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
   counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
 }
 
-[[noreturn]] void work(const Target& target, const HuntOptions& options, std::uint64_t index, std::uint32_t stride, WorkerPage& page, int out) {
+[[noreturn]] void work(const Target& target, const HuntOptions& options, std::uint64_t index, std::uint32_t stride, WorkerPage& page,
+                       int out) {
   const CrashGuard guard(options.silent_seconds_max);
   signal(SIGTERM, [](int) { stop_asked = 1; });
   signal(SIGINT, SIG_IGN);
@@ -275,7 +276,8 @@ Verdict run_isolated(const Target& target, const Config& config, const std::vect
     const std::unique_ptr<Scenario> scenario = target.make();
     Runner runner(*scenario, config);
     const Verdict verdict = runner.replay(tape);
-    wire::send_finding(pipe_fds[1], verdict.steps, {verdict.failed ? verdict.property : "", verdict.detail, {}, 0, verdict.hash, 1, {}, config});
+    wire::send_finding(pipe_fds[1], verdict.steps,
+                       {verdict.failed ? verdict.property : "", verdict.detail, {}, 0, verdict.hash, 1, {}, config});
     _exit(wire::done);
   }
   close(pipe_fds[1]);

@@ -18,8 +18,8 @@ std::uint32_t all_of(std::span<const FutexWatch> watches) { return static_cast<s
 
 // futex_waitv with the compare and the enqueue of all words in one step. The real call takes the words one after the other, but a word that
 // was queued early can only make the sleep shorter.
-Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t timeout_ns) {
-  step();
+Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t timeout_ns, Site site) {
+  step(site);
   barrier();
   for (const FutexWatch& watch : watches) {
     if (*watch.word == watch.expected) continue;
@@ -54,8 +54,8 @@ Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t time
   return result;
 }
 
-std::uint32_t World::futex_wake(const std::uint32_t* word, std::uint32_t count) {
-  step();
+std::uint32_t World::futex_wake(const std::uint32_t* word, std::uint32_t count, Site site) {
+  step(site);
   barrier();
   const std::uint32_t woken = wake_waiters(word, count);
   record(Op::wake, word, count, woken);
@@ -120,23 +120,23 @@ std::uint64_t World::deadline_after(std::uint64_t timeout_ns) const {
   return span_ns > never_ns - now_ns_ ? never_ns : now_ns_ + span_ns;
 }
 
-std::uint64_t World::read_boottime_ns() {
-  step();
+std::uint64_t World::read_boottime_ns(Site site) {
+  step(site);
   const std::uint64_t ns = boottime_ns(processes_[this_process()].host);
   record(Op::read_clock, nullptr, ns);
   return ns;
 }
 
-std::uint64_t World::read_monotonic_ns() {
-  step();
+std::uint64_t World::read_monotonic_ns(Site site) {
+  step(site);
   const Host& host = hosts_[processes_[this_process()].host];
   const std::uint64_t ns = host_boottime_ns(host) - host.suspended_ns;
   record(Op::read_clock, nullptr, ns);
   return ns;
 }
 
-std::uint64_t World::read_realtime_ms() {
-  step();
+std::uint64_t World::read_realtime_ms(Site site) {
+  step(site);
   const std::uint64_t ms = realtime_ms(processes_[this_process()].host);
   record(Op::read_clock, nullptr, ms);
   return ms;
@@ -163,27 +163,27 @@ bool World::shares_byte(ProcessId process, std::uint32_t slot) const {
   return owner == process + 1 || (processes_[process].inherited >> (owner - 1) & 1) != 0;
 }
 
-void World::hand_over_bytes(ProcessId heir) {
-  step();
+void World::hand_over_bytes(ProcessId heir, Site site) {
+  step(site);
   record(Op::inherit_byte, nullptr, heir);
   if (!gone(heir)) processes_[heir].inherited |= 1U << this_process();
 }
 
-void World::close_inherited_bytes() {
-  step();
+void World::close_inherited_bytes(Site site) {
+  step(site);
   record(Op::close_byte, nullptr, this_process());
   processes_[this_process()].inherited = 0;
 }
 
-void World::set_tag(std::uint64_t tag) {
-  step();
+void World::set_tag(std::uint64_t tag, Site site) {
+  step(site);
   record(Op::set_tag, nullptr, tag);
   processes_[this_process()].tag = tag;
 }
 
 // As long as the kernel still works on a dead process, its last stores may be on their way.
-bool World::tag_is_carried(std::uint64_t tag) {
-  step();
+bool World::tag_is_carried(std::uint64_t tag, Site site) {
+  step(site);
   if (has_stale_reads()) weak_->fence(running_);
   bool carried = false;
   for (ProcessId id = 0; id < process_count_ && tag != 0; ++id) carried |= processes_[id].tag == tag && !gone(id);
@@ -191,8 +191,8 @@ bool World::tag_is_carried(std::uint64_t tag) {
   return carried;
 }
 
-bool World::send_kill(ProcessId process) {
-  step();
+bool World::send_kill(ProcessId process, Site site) {
+  step(site);
   barrier();
   record(Op::send_kill, nullptr, process);
   if (!processes_[process].alive) return false;
@@ -200,8 +200,8 @@ bool World::send_kill(ProcessId process) {
   return true;
 }
 
-ByteClaim World::claim_byte(std::uint32_t slot) {
-  step();
+ByteClaim World::claim_byte(std::uint32_t slot, Site site) {
+  step(site);
   barrier();
   if (slot >= bytes_max) return ByteClaim::failed;
   const bool held = other_holds_byte(slot);
@@ -227,15 +227,15 @@ void World::preset_bell(ProcessId process, std::uint32_t* word) {
   processes_[process].bells[processes_[process].bell_count++] = word;
 }
 
-void World::free_byte(std::uint32_t slot) {
-  step();
+void World::free_byte(std::uint32_t slot, Site site) {
+  step(site);
   barrier();
   record(Op::free_byte, nullptr, slot);
   if (slot < bytes_max && byte_owners_[slot] == this_process() + 1) byte_owners_[slot] = 0;
 }
 
-bool World::byte_is_held(std::uint32_t slot) {
-  step();
+bool World::byte_is_held(std::uint32_t slot, Site site) {
+  step(site);
   if (has_stale_reads()) weak_->fence(running_);
   const std::uint8_t owner = slot < bytes_max ? byte_owners_[slot] : 0;
   const bool held = slot >= bytes_max || byte_is_locked(owner);
@@ -243,8 +243,8 @@ bool World::byte_is_held(std::uint32_t slot) {
   return held;
 }
 
-bool World::arm_bell(std::uint32_t* word) {
-  step();
+bool World::arm_bell(std::uint32_t* word, Site site) {
+  step(site);
   Process& process = processes_[this_process()];
   if (config_.bells_forbidden || process.bell_count == bells_max) return false;
   barrier();
@@ -254,39 +254,39 @@ bool World::arm_bell(std::uint32_t* word) {
   return true;
 }
 
-void World::disarm_bell(std::uint32_t* word) {
-  step();
+void World::disarm_bell(std::uint32_t* word, Site site) {
+  step(site);
   record(Op::disarm_bell, word, 0);
   Process& process = processes_[this_process()];
   const auto end = process.bells.begin() + process.bell_count;
   process.bell_count = static_cast<std::uint32_t>(std::remove(process.bells.begin(), end, word) - process.bells.begin());
 }
 
-bool World::raise_token_mark(std::uint64_t number) {
-  step();
+bool World::raise_token_mark(std::uint64_t number, Site site) {
+  step(site);
   if (config_.token_mark_fails) return false;
   token_mark_ = std::max(token_mark_, number);
   record(Op::token_mark, nullptr, token_mark_);
   return true;
 }
 
-void World::robust_add(std::uint32_t* word) {
-  step();
+void World::robust_add(std::uint32_t* word, Site site) {
+  step(site);
   record(Op::robust_list, word, 1);
   RobustList& list = threads_[running_].robust;
   if (list.count < robust_words_max) list.words[list.count++] = word;
 }
 
-void World::robust_remove(std::uint32_t* word) {
-  step();
+void World::robust_remove(std::uint32_t* word, Site site) {
+  step(site);
   record(Op::robust_list, word, 0);
   RobustList& list = threads_[running_].robust;
   const auto end = list.words.begin() + list.count;
   list.count = static_cast<std::uint32_t>(std::remove(list.words.begin(), end, word) - list.words.begin());
 }
 
-void World::robust_pending(std::uint32_t* word) {
-  step();
+void World::robust_pending(std::uint32_t* word, Site site) {
+  step(site);
   record(Op::robust_list, word, 2);
   threads_[running_].robust.pending = word;
 }

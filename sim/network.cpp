@@ -41,8 +41,8 @@ void World::sleep_until(std::uint64_t deadline_ns) {
   if (faults_due()) land_faults();
 }
 
-Answer World::call_bytes(ServerId server, const MessageBytes& request, std::uint64_t timeout_ns) {
-  step();
+Answer World::call_bytes(ServerId server, const MessageBytes& request, std::uint64_t timeout_ns, Site site) {
+  step(site);
   barrier();
   Thread& thread = threads_[running_];
   record(Op::call, nullptr, server, ++thread.call);
@@ -56,8 +56,8 @@ Answer World::call_bytes(ServerId server, const MessageBytes& request, std::uint
   return answer;
 }
 
-bool World::receive_bytes(MessageBytes& message, std::uint64_t timeout_ns) {
-  step();
+bool World::receive_bytes(MessageBytes& message, std::uint64_t timeout_ns, Site site) {
+  step(site);
   barrier();
   Thread& thread = threads_[running_];
   if (thread.inbox_count == 0 && timeout_ns != 0) {

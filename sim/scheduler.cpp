@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include <tenure/sim/site_coverage.hpp>
 #include <tenure/sim/world.hpp>
 
 namespace tenure::sim {
@@ -13,6 +14,9 @@ namespace tenure::sim {
 // has no stack of its own and is done here.
 void World::schedule() {
   if (states_ != nullptr && running_ != nobody) return return_to_main();
+  if (coverage_ != nullptr && running_ != nobody && processes_[this_process()].killable) {
+    coverage_->reached(threads_[running_].site, {running_, actor_steps_[running_]});
+  }
   for (;;) {
     if (over_) {
       if (running_ == nobody) return;

@@ -189,7 +189,8 @@ bool Shrinker::pass() {
 
 // The next part may spend a share of what is left.
 void Shrinker::allow(double share) {
-  replays_max_ = replays_ + static_cast<std::uint64_t>(static_cast<double>(budget_.replays_max - std::min(replays_, budget_.replays_max)) * share);
+  replays_max_ =
+      replays_ + static_cast<std::uint64_t>(static_cast<double>(budget_.replays_max - std::min(replays_, budget_.replays_max)) * share);
   seconds_max_ = seconds() + (budget_.seconds_max - seconds()) * share;
 }
 

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include <tenure/sim/runner.hpp>
+#include <tenure/sim/site_coverage.hpp>
 
 namespace tenure::sim {
 
@@ -118,6 +119,7 @@ void print_line(std::ostream& out, const World& world, const TraceLine& line) {
   if (line.op == Op::claim_byte || line.op == Op::probe_byte) out << (line.second != 0 ? " held" : " free");
   out << std::dec << std::noshowbase;
   if (line.text != nullptr) out << "  " << line.text;
+  if (line.process != nobody && !has_no_thread(line.op) && line.site.line() != 0) out << "  @ " << to_text(line.site);
   out << '\n';
 }
 

@@ -9,6 +9,7 @@
 #include <exception>
 #include <utility>
 
+#include <tenure/sim/site_coverage.hpp>
 #include <tenure/sim/world.hpp>
 
 namespace tenure::sim {
@@ -26,7 +27,7 @@ Verdict World::run(Scenario& scenario, const Config& config, Tape& tape, bool tr
   scenario_ = &scenario;
   add_host();
   scenario.setup(*this);
-  attentive_ = tape.keyed() || !script_.empty() || states_ != nullptr;
+  attentive_ = tape.keyed() || !script_.empty() || states_ != nullptr || coverage_ != nullptr;
   plan_faults();
   active_ = this;
   exceptions_ = abi::__cxa_get_globals();
@@ -135,6 +136,7 @@ ThreadId World::add_thread(ProcessId process) {
   thread.stores.first = thread.stores.count = 0;
   thread.robust.count = 0;
   thread.robust.pending = nullptr;
+  thread.site = thread.site_before = Site();
   thread.awaits_reply = thread.receives = false;
   thread.call = thread.inbox_count = 0;
   thread.exceptions = {};
@@ -270,7 +272,9 @@ std::string World::server_name(ServerId server) const {
 
 void World::observe(Op op, const void* word, std::uint64_t first, std::uint64_t second, const char* text) {
   const std::uint32_t process = running_ == nobody ? nobody : this_process();
-  if (tracing_) trace_.push_back({steps_, process, running_, op, word, first, second, text, now_ns_});
+  if (tracing_)
+    trace_.push_back(
+        {steps_, process, running_, op, word, first, second, text, now_ns_, running_ == nobody ? Site() : threads_[running_].site});
   if (script_.empty()) return;
   const Cue& cue = script_.front();
   const bool happens = cue.what == Cue::What::until && cue.actor == running_ && cue.op == op && (cue.word == nullptr || cue.word == word);

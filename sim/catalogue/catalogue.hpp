@@ -28,7 +28,8 @@
 //   grid-split-brain           members do not talk to each other: their clients ask all of them
 //   blob-cleanup-*             the store knows no leases: a blob's content says who has it
 //   lock-name-hash-collides    a row of a table is the lock, so that a holder that comes again waits
-// Rows "P" are protocols in wide use that the list has no number for. Sound leases need no bound on pauses: see lease_protocol.hpp. Rows "T" are the rules of the lease table.
+// Rows "P" are protocols in wide use that the list has no number for. Sound leases need no bound on pauses: see lease_protocol.hpp. Rows
+// "T" are the rules of the lease table.
 #pragma once
 
 #include <cstdint>

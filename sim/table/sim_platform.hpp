@@ -24,14 +24,14 @@ class SimPlatform {
   static constexpr std::uint32_t group_entries = 8;              // see core::Names
   static constexpr std::uint64_t overdue_grace_ns = 40'000'000;  // see core::Leases
 
-  static void fence() { sim::fence(); }
+  static void fence(Site site = Site::current()) { sim::fence(site); }
 
-  core::WaitResult wait(std::span<const core::Watch<SimPlatform>> watches, std::uint64_t timeout_ns) {
+  core::WaitResult wait(std::span<const core::Watch<SimPlatform>> watches, std::uint64_t timeout_ns, Site site = Site::current()) {
     constexpr std::size_t watches_max = 32;
     assert(watches.size() <= watches_max);
     std::array<FutexWatch, watches_max> kernel;
     for (std::size_t i = 0; i < watches.size(); ++i) kernel[i] = {watches[i].word->address(), watches[i].expected};
-    switch (world().futex_wait({kernel.data(), watches.size()}, timeout_ns)) {
+    switch (world().futex_wait({kernel.data(), watches.size()}, timeout_ns, site)) {
       case Wakeup::woken: return core::WaitResult::woken;
       case Wakeup::changed: return core::WaitResult::changed;
       case Wakeup::timed_out: break;
@@ -39,23 +39,25 @@ class SimPlatform {
     return core::WaitResult::timed_out;
   }
 
-  void wake(Atomic<std::uint32_t>& word, std::uint32_t count) { world().futex_wake(word.address(), count); }
-  std::uint64_t boottime_ns() { return world().read_boottime_ns(); }
-  std::uint64_t realtime_ms() { return world().read_realtime_ms(); }
-  core::ByteClaim claim_byte(std::uint32_t slot) {
-    switch (world().claim_byte(slot)) {
+  void wake(Atomic<std::uint32_t>& word, std::uint32_t count, Site site = Site::current()) {
+    world().futex_wake(word.address(), count, site);
+  }
+  std::uint64_t boottime_ns(Site site = Site::current()) { return world().read_boottime_ns(site); }
+  std::uint64_t realtime_ms(Site site = Site::current()) { return world().read_realtime_ms(site); }
+  core::ByteClaim claim_byte(std::uint32_t slot, Site site = Site::current()) {
+    switch (world().claim_byte(slot, site)) {
       case ByteClaim::claimed: return core::ByteClaim::claimed;
       case ByteClaim::held_by_other: return core::ByteClaim::held_by_other;
       case ByteClaim::failed: break;
     }
     return core::ByteClaim::failed;
   }
-  void free_byte(std::uint32_t slot) { world().free_byte(slot); }
-  bool byte_is_held(std::uint32_t slot) { return world().byte_is_held(slot); }
-  bool tag_is_carried(std::uint64_t tag) { return world().tag_is_carried(tag); }
-  bool arm_bell(Atomic<std::uint32_t>& word) { return world().arm_bell(word.address()); }
-  void disarm_bell(Atomic<std::uint32_t>& word) { world().disarm_bell(word.address()); }
-  bool raise_token_mark(std::uint64_t number) { return world().raise_token_mark(number); }
+  void free_byte(std::uint32_t slot, Site site = Site::current()) { world().free_byte(slot, site); }
+  bool byte_is_held(std::uint32_t slot, Site site = Site::current()) { return world().byte_is_held(slot, site); }
+  bool tag_is_carried(std::uint64_t tag, Site site = Site::current()) { return world().tag_is_carried(tag, site); }
+  bool arm_bell(Atomic<std::uint32_t>& word, Site site = Site::current()) { return world().arm_bell(word.address(), site); }
+  void disarm_bell(Atomic<std::uint32_t>& word, Site site = Site::current()) { world().disarm_bell(word.address(), site); }
+  bool raise_token_mark(std::uint64_t number, Site site = Site::current()) { return world().raise_token_mark(number, site); }
 
   static bool breaks(core::Rule rule) { return (planted_mistakes & rule_bit(rule)) != 0; }
 

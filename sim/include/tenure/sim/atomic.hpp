@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <source_location>
 #include <type_traits>
 
 #include <tenure/sim/world.hpp>
@@ -21,10 +22,10 @@ constexpr bool releases(std::memory_order order) {
 constexpr bool sequential(std::memory_order order) { return order == std::memory_order_seq_cst; }
 
 // std::atomic_thread_fence(seq_cst). Under sequential consistency a fence changes nothing, and is no step.
-inline void fence() {
+inline void fence(Site site = Site::current()) {
   World* const world = World::active();
   if (world == nullptr || !(world->buffers_stores() || world->has_stale_reads())) return;
-  world->step();
+  world->step(site);
   world->barrier();
   world->record(Op::fence, nullptr, 0);
 }
@@ -39,10 +40,10 @@ class Atomic {
   Atomic(const Atomic&) = delete;
   Atomic& operator=(const Atomic&) = delete;
 
-  T load(std::memory_order order = std::memory_order_seq_cst) const noexcept {
+  T load(std::memory_order order = std::memory_order_seq_cst, Site site = Site::current()) const noexcept {
     World* const world = World::active();
     if (world == nullptr) return value_;
-    world->step();
+    world->step(site);
     std::uint64_t bits = to_bits(value_);
     if (world->has_stale_reads()) [[unlikely]] {
       bits = world->weak_load(this, bits, acquires(order), sequential(order));
@@ -53,13 +54,13 @@ class Atomic {
     return from_bits(bits);
   }
 
-  void store(T value, std::memory_order order = std::memory_order_seq_cst) noexcept {
+  void store(T value, std::memory_order order = std::memory_order_seq_cst, Site site = Site::current()) noexcept {
     World* const world = World::active();
     if (world == nullptr) {
       value_ = value;
       return;
     }
-    world->step();
+    world->step(site);
     if (world->buffers_stores() && !sequential(order)) {
       world->buffer_store(&value_, sizeof(T), to_bits(value));
     } else {
@@ -71,45 +72,49 @@ class Atomic {
     world->record(Op::store, this, to_bits(value), sequential(order));
   }
 
-  T exchange(T value, std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return modify(Op::exchange, order, [&](T) { return value; });
+  T exchange(T value, std::memory_order order = std::memory_order_seq_cst, Site site = Site::current()) noexcept {
+    return modify(Op::exchange, order, site, [&](T) { return value; });
   }
-  T fetch_add(T value, std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return modify(Op::fetch_add, order, [&](T old) { return static_cast<T>(old + value); });
+  T fetch_add(T value, std::memory_order order = std::memory_order_seq_cst, Site site = Site::current()) noexcept {
+    return modify(Op::fetch_add, order, site, [&](T old) { return static_cast<T>(old + value); });
   }
-  T fetch_sub(T value, std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return modify(Op::fetch_add, order, [&](T old) { return static_cast<T>(old - value); });
+  T fetch_sub(T value, std::memory_order order = std::memory_order_seq_cst, Site site = Site::current()) noexcept {
+    return modify(Op::fetch_add, order, site, [&](T old) { return static_cast<T>(old - value); });
   }
-  T fetch_or(T value, std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return modify(Op::fetch_add, order, [&](T old) { return static_cast<T>(old | value); });
+  T fetch_or(T value, std::memory_order order = std::memory_order_seq_cst, Site site = Site::current()) noexcept {
+    return modify(Op::fetch_add, order, site, [&](T old) { return static_cast<T>(old | value); });
   }
-  T fetch_and(T value, std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return modify(Op::fetch_add, order, [&](T old) { return static_cast<T>(old & value); });
+  T fetch_and(T value, std::memory_order order = std::memory_order_seq_cst, Site site = Site::current()) noexcept {
+    return modify(Op::fetch_add, order, site, [&](T old) { return static_cast<T>(old & value); });
   }
 
-  bool compare_exchange_strong(T& expected, T desired, std::memory_order success, std::memory_order failure) noexcept {
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order success, std::memory_order failure,
+                               Site site = Site::current()) noexcept {
     World* const world = World::active();
     if (world != nullptr) {
-      world->step();
+      world->step(site);
       world->drain();
     }
     return exchange_if_equal(world, expected, desired, success, failure);
   }
-  bool compare_exchange_strong(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return compare_exchange_strong(expected, desired, order, order == std::memory_order_acq_rel ? std::memory_order_acquire : order);
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
+                               Site site = Site::current()) noexcept {
+    return compare_exchange_strong(expected, desired, order, order == std::memory_order_acq_rel ? std::memory_order_acquire : order, site);
   }
 
   // May fail for no reason, as on processors whose stores are conditional.
-  bool compare_exchange_weak(T& expected, T desired, std::memory_order success, std::memory_order failure) noexcept {
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order success, std::memory_order failure,
+                             Site site = Site::current()) noexcept {
     World* const world = World::active();
-    if (world == nullptr || !world->fails_weak_cas()) return compare_exchange_strong(expected, desired, success, failure);
-    world->step();
+    if (world == nullptr || !world->fails_weak_cas()) return compare_exchange_strong(expected, desired, success, failure, site);
+    world->step(site);
     world->record(Op::cas_failed, this, to_bits(value_), to_bits(desired), "for no reason");
     expected = value_;
     return false;
   }
-  bool compare_exchange_weak(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst) noexcept {
-    return compare_exchange_weak(expected, desired, order, order == std::memory_order_acq_rel ? std::memory_order_acquire : order);
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
+                             Site site = Site::current()) noexcept {
+    return compare_exchange_weak(expected, desired, order, order == std::memory_order_acq_rel ? std::memory_order_acquire : order, site);
   }
 
   // What memory holds, whatever the store buffers hold back; no step. For oracles.
@@ -140,10 +145,10 @@ class Atomic {
   }
 
   template <class Function>
-  T modify(Op op, std::memory_order order, Function function) noexcept {
+  T modify(Op op, std::memory_order order, Site site, Function function) noexcept {
     World* const world = World::active();
     if (world != nullptr) {
-      world->step();
+      world->step(site);
       world->drain();
     }
     const T old = value_;

@@ -29,18 +29,21 @@ ProcessId start_process(World& world, Body body, bool killable = true) {
 }
 
 // futex(2): sleeps as long as the word holds `expected`, until woken. May end for no reason.
-inline Wakeup sleep_on(const Atomic<std::uint32_t>& word, std::uint32_t expected, std::uint64_t timeout_ns = never_ns) {
+inline Wakeup sleep_on(const Atomic<std::uint32_t>& word, std::uint32_t expected, std::uint64_t timeout_ns = never_ns,
+                       Site site = Site::current()) {
   const FutexWatch watch{word.address(), expected};
-  return here().futex_wait({&watch, 1}, timeout_ns);
+  return here().futex_wait({&watch, 1}, timeout_ns, site);
 }
 // How many were woken.
-inline std::uint32_t wake(const Atomic<std::uint32_t>& word, std::uint32_t count = 1) { return here().futex_wake(word.address(), count); }
-inline void nap(std::uint64_t ns) { here().futex_wait({}, ns); }
+inline std::uint32_t wake(const Atomic<std::uint32_t>& word, std::uint32_t count = 1, Site site = Site::current()) {
+  return here().futex_wake(word.address(), count, site);
+}
+inline void nap(std::uint64_t ns, Site site = Site::current()) { here().futex_wait({}, ns, site); }
 
 // Clocks of the process's host, in nanoseconds and milliseconds: since boot with and without the time of suspension; of day, which may
 // jump.
-inline std::uint64_t boottime_ns() { return here().read_boottime_ns(); }
-inline std::uint64_t monotonic_ns() { return here().read_monotonic_ns(); }
-inline std::uint64_t realtime_ms() { return here().read_realtime_ms(); }
+inline std::uint64_t boottime_ns(Site site = Site::current()) { return here().read_boottime_ns(site); }
+inline std::uint64_t monotonic_ns(Site site = Site::current()) { return here().read_monotonic_ns(site); }
+inline std::uint64_t realtime_ms(Site site = Site::current()) { return here().read_realtime_ms(site); }
 
 }  // namespace tenure::sim

@@ -27,8 +27,8 @@ struct RunSize {
 struct ShrinkBudget {
   std::uint64_t replays_max = 100'000;
   double seconds_max = 1;
-  // When nothing more can be taken away: look for other runs that fail by the same property and are shorter, and shrink those. What is found
-  // may be another mistake with the same consequence.
+  // When nothing more can be taken away: look for other runs that fail by the same property and are shorter, and shrink those. What is
+  // found may be another mistake with the same consequence.
   bool looks_elsewhere = true;
 };
 

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,10 @@ struct FutexWatch {
 
 enum class Wakeup : std::uint8_t { woken, changed, timed_out };
 enum class ByteClaim : std::uint8_t { claimed, held_by_other, failed };
+
+// Where in the code under test a step is taken.
+using Site = std::source_location;
+class SiteCoverage;
 
 // What the code under test looks at to make its planted mistakes: Config::planted of the run in progress.
 constinit inline thread_local std::uint64_t planted_mistakes = 0;
@@ -163,6 +168,7 @@ struct TraceLine {
   std::uint64_t second;
   const char* text;
   std::uint64_t now_ns;
+  Site site;
 };
 
 struct Verdict {
@@ -201,6 +207,8 @@ class World {
   Verdict run(Scenario& scenario, const Config& config, Tape& tape, bool tracing = false);
   // The runs that follow are cut where they meet a state of this set, and add theirs to it. Null: no more.
   void search(StateSet* states) { states_ = states; }
+  // Notes where steps are taken and processes are killed. Null: no more.
+  void cover(SiteCoverage* coverage) { coverage_ = coverage; }
   // From a signal's handler, on another stack: the running thread did what no process survives. Doesn't return when there is one.
   void crash(const char* property, const char* detail);
   bool in_thread() const { return active_ == this && running_ != nobody; }
@@ -316,7 +324,10 @@ class World {
   // The world whose thread is running, or null in setup, in checks and in callbacks, where atomics act at once.
   static World* active() { return active_; }
 
-  void step() {
+  void step(Site site = Site::current()) {
+    Thread& thread = threads_[running_];
+    thread.site_before = thread.site;
+    thread.site = site;
     now_ns_ += config_.step_ns;
     ++actor_steps_[running_];
     if (++steps_ >= config_.steps_max || now_ns_ >= alarm_ns_) [[unlikely]]
@@ -353,45 +364,45 @@ class World {
     if (has_stale_reads()) weak_->fence(running_);
   }
 
-  Wakeup futex_wait(std::span<const FutexWatch> watches, std::uint64_t timeout_ns);
-  std::uint32_t futex_wake(const std::uint32_t* word, std::uint32_t count);
+  Wakeup futex_wait(std::span<const FutexWatch> watches, std::uint64_t timeout_ns, Site site = Site::current());
+  std::uint32_t futex_wake(const std::uint32_t* word, std::uint32_t count, Site site = Site::current());
   // A request to a server, and its reply. One call of a thread at a time.
   template <Sendable Request, Sendable Reply>
-  Answer call(ServerId server, const Request& request, Reply& reply, std::uint64_t timeout_ns = never_ns) {
-    const Answer answer = call_bytes(server, bytes_of(request), timeout_ns);
+  Answer call(ServerId server, const Request& request, Reply& reply, std::uint64_t timeout_ns = never_ns, Site site = Site::current()) {
+    const Answer answer = call_bytes(server, bytes_of(request), timeout_ns, site);
     if (answer == Answer::replied) std::memcpy(&reply, threads_[running_].reply.data(), sizeof(reply));
     return answer;
   }
   // The oldest message that was pushed to this thread. False: none came in time.
   template <Sendable T>
-  bool receive(T& message, std::uint64_t timeout_ns = never_ns) {
+  bool receive(T& message, std::uint64_t timeout_ns = never_ns, Site site = Site::current()) {
     MessageBytes bytes;
-    if (!receive_bytes(bytes, timeout_ns)) return false;
+    if (!receive_bytes(bytes, timeout_ns, site)) return false;
     std::memcpy(&message, bytes.data(), sizeof(message));
     return true;
   }
-  std::uint64_t read_boottime_ns();
-  std::uint64_t read_monotonic_ns();  // does not count the time in which the host was suspended
-  std::uint64_t read_realtime_ms();
-  ByteClaim claim_byte(std::uint32_t slot);
-  void free_byte(std::uint32_t slot);
-  bool byte_is_held(std::uint32_t slot);
+  std::uint64_t read_boottime_ns(Site site = Site::current());
+  std::uint64_t read_monotonic_ns(Site site = Site::current());  // does not count the time in which the host was suspended
+  std::uint64_t read_realtime_ms(Site site = Site::current());
+  ByteClaim claim_byte(std::uint32_t slot, Site site = Site::current());
+  void free_byte(std::uint32_t slot, Site site = Site::current());
+  bool byte_is_held(std::uint32_t slot, Site site = Site::current());
   // Gives another process the descriptor through which the running one claimed its bytes; and closes an inherited one.
-  void hand_over_bytes(ProcessId heir);
-  void close_inherited_bytes();
-  void set_tag(std::uint64_t tag);
-  bool tag_is_carried(std::uint64_t tag);
+  void hand_over_bytes(ProcessId heir, Site site = Site::current());
+  void close_inherited_bytes(Site site = Site::current());
+  void set_tag(std::uint64_t tag, Site site = Site::current());
+  bool tag_is_carried(std::uint64_t tag, Site site = Site::current());
   // SIGKILL from the running process. False: it was dead already.
-  bool send_kill(ProcessId process);
-  bool arm_bell(std::uint32_t* word);
-  void disarm_bell(std::uint32_t* word);
-  bool raise_token_mark(std::uint64_t number);
+  bool send_kill(ProcessId process, Site site = Site::current());
+  bool arm_bell(std::uint32_t* word, Site site = Site::current());
+  void disarm_bell(std::uint32_t* word, Site site = Site::current());
+  bool raise_token_mark(std::uint64_t number, Site site = Site::current());
   std::uint64_t token_mark() const { return token_mark_; }
 
   // The robust list of the running thread, for protocols that transliterate a robust mutex. Each is a step: a kill may come between.
-  void robust_add(std::uint32_t* word);
-  void robust_remove(std::uint32_t* word);
-  void robust_pending(std::uint32_t* word);  // null: no operation under way
+  void robust_add(std::uint32_t* word, Site site = Site::current());
+  void robust_remove(std::uint32_t* word, Site site = Site::current());
+  void robust_pending(std::uint32_t* word, Site site = Site::current());  // null: no operation under way
 
  private:
   enum class State : std::uint8_t { ready, asleep, done };
@@ -418,6 +429,8 @@ class World {
     ProcessId process;
     std::uint32_t tid;
     State state;
+    Site site;             // of the step that it is about to take
+    Site site_before;      // of the last one
     std::uint32_t queued;  // bit set: the watches on whose futex queues it is
     bool timed_out;
     std::uint64_t queued_at;  // order of going to sleep
@@ -541,6 +554,7 @@ class World {
   void reboot(HostId host);
   void part();
   void kill(ProcessId process);
+  void note_kill(const Thread& thread);
   void end_at_once(ProcessId process);
   void pause(ProcessId process, std::uint64_t steps);
   void process_ends(ProcessId process);
@@ -557,8 +571,8 @@ class World {
     std::memcpy(bytes.data(), &value, sizeof(value));
     return bytes;
   }
-  Answer call_bytes(ServerId server, const MessageBytes& request, std::uint64_t timeout_ns);
-  bool receive_bytes(MessageBytes& message, std::uint64_t timeout_ns);
+  Answer call_bytes(ServerId server, const MessageBytes& request, std::uint64_t timeout_ns, Site site);
+  bool receive_bytes(MessageBytes& message, std::uint64_t timeout_ns, Site site);
   void push_bytes(ServerId server, ThreadId client, const MessageBytes& message);
   void sleep_until(std::uint64_t deadline_ns);
   void send(Message message);
@@ -628,6 +642,7 @@ class World {
   std::uint32_t spurious_left_ = 0;
   std::uint32_t message_faults_left_ = 0;
   StateSet* states_ = nullptr;
+  SiteCoverage* coverage_ = nullptr;
   std::uint64_t last_fault_ns_ = 0;
   std::uint64_t sleeps_ = 0;
   std::uint64_t token_mark_ = 0;
