@@ -25,6 +25,7 @@ void ContentionScenario::setup(World& world) {
   successors_due_ = 0;
   wish_.fill({});
   for (auto& word : cancelled_) word.store(0);
+  for (auto& word : data_) word.store(0);
   for (std::uint32_t i = 0; i < shape_.leases; ++i) name_[i] = {model_.preset_name(lease_names[i]), {}, false, 0};
   for (std::uint32_t i = 0; i < shape_.processes; ++i) spawn_member(world, !shape_.late_sessions);
   if (shape_.script == nullptr) return;
@@ -214,6 +215,7 @@ void ContentionScenario::hold(World& world, Name& name, Grant& grant, Terms term
     return;
   }
   note_grant(world, name, grant);
+  if (world.has_stale_reads() && grant.deadline_ns == core::deadline::strict && !shape_.breaks) use(world, name);
   const std::uint32_t hold_steps = shape_.plain || shape_.script != nullptr ? shape_.hold_steps : world.size(shape_.hold_steps);
   for (std::uint32_t i = 0; i < hold_steps; ++i) never_.load();
   if (shape_.hold_sleep_ns != 0 && (shape_.script != nullptr || world.choose(2) != 0)) sleep(world, shape_.hold_sleep_ns);
@@ -221,6 +223,14 @@ void ContentionScenario::hold(World& world, Name& name, Grant& grant, Terms term
   for (std::uint32_t left = renews ? world.size(shape_.renewals) : 0; left != 0; --left) renew(world, name, grant, terms);
   check_belief(world, name, grant);
   let_go(world, name, grant);
+}
+
+// Who holds it sees all that those before it have done.
+void ContentionScenario::use(World& world, const Name& name) {
+  auto& data = data_[static_cast<std::size_t>(&name - name_.data())];
+  const std::uint32_t seen = data.load(std::memory_order_relaxed);
+  if (seen != data.ghost()) world.fail("stale", "a holder does not see what the holder before it has stored");
+  data.store(seen + 1, std::memory_order_relaxed);
 }
 
 void ContentionScenario::renew(World& world, Name& name, Grant& grant, Terms terms) {

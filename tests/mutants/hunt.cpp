@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,12 +21,12 @@ namespace tenure::mutants {
 
 namespace {
 
-constexpr unsigned patience_s = 10;  // for a few runs, of which one takes some microseconds
-constexpr std::uint64_t runs_between_alarms = 64;
+constexpr time_t patience_s = 10;  // of processor time, for a few runs, of which one takes some microseconds
+constexpr std::uint64_t runs_between_timers = 64;
 // Also with stale reads, for the mutants that no store buffer can show.
-constexpr std::string_view with_stale_reads[] = {"strict-tso", "threads", "one-bell", "cancelled", "stopped-head", "leased-tso", "one-record",
-                                                 "broken", "sessions", "descriptors", "without-bells", "removed", "long-names", "retired",
-                                                 "recreated", "trees", "trees-leased"};
+constexpr std::string_view with_stale_reads[] = {"strict-tso", "threads", "one-bell",  "cancelled",   "stopped-head",  "leased-tso",
+                                                 "one-record", "broken",  "sessions",  "descriptors", "without-bells", "removed",
+                                                 "long-names", "retired", "recreated", "trees",       "trees-leased"};
 // A scripted run says so when its script can't be followed: the mutant takes other steps, which is no fault.
 constexpr std::string_view script_property = "script";
 constexpr std::uint64_t script_failures_max = 3;
@@ -35,6 +36,12 @@ void be_quiet() {
   if (nowhere < 0) return;
   ::dup2(nowhere, STDOUT_FILENO);
   ::dup2(nowhere, STDERR_FILENO);
+}
+
+// From now on. The processor's time, not the wall's: how busy the machine is makes no difference.
+void allow(time_t seconds) {
+  const itimerval timer{{0, 0}, {seconds, 0}};
+  ::setitimer(ITIMER_PROF, &timer, nullptr);
 }
 
 }  // namespace
@@ -135,7 +142,7 @@ bool Hunt::runs_show_it(const Stage& stage, std::uint32_t mutant, std::uint64_t 
   shared_->scenario[std::min(stage.name.size(), shared_->scenario.size() - 1)] = '\0';
   for (std::uint64_t index = from; index < std::min(to, stage.runs); ++index) {
     if (!stage.reaches[index][mutant]) continue;
-    if (++shared_->runs % runs_between_alarms == 1) ::alarm(patience_s);
+    if (++shared_->runs % runs_between_timers == 1) allow(patience_s);
     shared_->index = index;
     const sim::Verdict verdict = stage.runner->run_at(index);
     if (!verdict.failed) continue;
@@ -162,7 +169,7 @@ bool Hunt::search_shows_it() {
                               {"three-plain", {.preemptions = 1, .kills = 0}}};
   for (const Space& space : spaces) {
     std::snprintf(shared_->scenario.data(), shared_->scenario.size(), "every schedule of %s", space.scenario);
-    ::alarm(12 * patience_s);
+    allow(12 * patience_s);
     const std::unique_ptr<sim::Scenario> scenario = sim::make_table_scenario(space.scenario);
     sim::Runner runner(*scenario);
     const sim::Report report = runner.exhaustive(space.bounds, {.runs_max = 400'000});
@@ -184,7 +191,7 @@ void Hunt::try_in_child(const Mutant& mutant, const std::vector<const Stage*>& o
     }
   }
   if (plan_.search && search_shows_it()) return;
-  ::alarm(patience_s);
+  allow(patience_s);
   std::snprintf(shared_->scenario.data(), shared_->scenario.size(), "%s", "tests/core");
   if (RUN_ALL_TESTS() != 0) shared_->kind = Outcome::Kind::unit_test;
 }
@@ -206,7 +213,7 @@ Outcome Hunt::try_mutant(const Mutant& mutant) {
     if (stage->name == outcome.scenario) outcome.run = run_name(*stage, shared_->index);
   }
   if (WIFSIGNALED(status)) {
-    const bool hung = WTERMSIG(status) == SIGALRM;
+    const bool hung = WTERMSIG(status) == SIGPROF;
     outcome.kind = hung ? Outcome::Kind::hung : Outcome::Kind::crashed;
     outcome.property = hung ? "timeout" : ::strsignal(WTERMSIG(status));
   }

@@ -1,10 +1,11 @@
 // Release/acquire memory by views: every location keeps its last stores, and every thread knows of each location the oldest store that it
 // may still read. What memory itself holds is always the newest store.
 //
-// The model is C++20's without its two hardest corners: stores to one location are ordered as they happen, and a read-modify-write reads the
-// newest one. The one order of all sequentially consistent operations is that of time, too. So such a load sees what such an operation on its
-// location has stored or read before, and what came before a fence (in its thread, or in one that its thread had heard of); and what comes
-// after a fence sees both. A fence, which every system call is, also acquires for the loads before it and releases for the stores behind it.
+// The model is C++20's without its two hardest corners: stores to one location are ordered as they happen, and a read-modify-write reads
+// the newest one. The one order of all sequentially consistent operations is that of time, too. So such a load sees what such an operation
+// on its location has stored or read before, and what came before a fence (in its thread, or in one that its thread had heard of); and what
+// comes after a fence sees both. A fence, which every system call is, also acquires for the loads before it and releases for the stores
+// behind it.
 #pragma once
 
 #include <array>
