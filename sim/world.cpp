@@ -322,7 +322,7 @@ bool World::fails_weak_cas() {
 
 std::uint64_t World::weak_load(const void* word, std::uint64_t newest, bool acquires, bool sequential) {
   const std::uint32_t n = weak_->readable(running_, word, newest, sequential);
-  return weak_->read(running_, word, newest, choose(n, Kind::stale), acquires);
+  return weak_->read(running_, word, newest, choose(n, Kind::stale), acquires, sequential);
 }
 
 }  // namespace tenure::sim

@@ -40,6 +40,7 @@ void ContentionScenario::setup(World& world) {
   successors_due_ = 0;
   wish_.fill({});
   for (auto& word : cancelled_) word.store(0);
+  for (auto& word : data_) word.store(0);
   for (std::uint32_t i = 0; i < shape_.leases; ++i) {
     Name& name = name_[i];
     name.handle = model_.preset_name(lease_names[i]);
@@ -265,6 +266,7 @@ void ContentionScenario::hold(World& world, Name& name, core::Grant& grant, Term
     name.judge.granted(world, grant, true, kills_ == 0);
     name.judge.write(world, grant);
   }
+  if (world.has_stale_reads() && grant.deadline_ns == core::deadline::strict && !shape_.breaks) use(world, name);
   const std::uint32_t hold_steps = shape_.plain || shape_.script != nullptr ? shape_.hold_steps : world.size(shape_.hold_steps);
   for (std::uint32_t i = 0; i < hold_steps; ++i) never_.load();
   if (shape_.hold_sleep_ns != 0 && (shape_.script != nullptr || world.choose(2) != 0)) sleep(world, shape_.hold_sleep_ns);
@@ -273,6 +275,14 @@ void ContentionScenario::hold(World& world, Name& name, core::Grant& grant, Term
   check_belief(world, name, grant);
   if (judges()) name.judge.write(world, grant);
   let_go(world, name, grant);
+}
+
+// Who holds it sees all that those before it have done.
+void ContentionScenario::use(World& world, const Name& name) {
+  auto& data = data_[static_cast<std::size_t>(&name - name_.data())];
+  const std::uint32_t seen = data.load(std::memory_order_relaxed);
+  if (seen != data.ghost()) world.fail("stale", "a holder does not see what the holder before it has stored");
+  data.store(seen + 1, std::memory_order_relaxed);
 }
 
 void ContentionScenario::renew(World& world, Name& name, core::Grant& grant, Terms terms) {

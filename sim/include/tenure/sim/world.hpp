@@ -558,6 +558,7 @@ class World {
   void end_at_once(ProcessId process);
   void pause(ProcessId process, std::uint64_t steps);
   void process_ends(ProcessId process);
+  void end_in_order(std::uint64_t threads);
   std::uint32_t steps_length() { return choose(config_.pause_steps_max, Kind::length) + 1; }
   std::uint64_t host_boottime_ns(const Host& host) const;
   std::uint64_t true_ns(const Host& host, std::uint64_t ns) const;  // a span of the host's time
