@@ -390,7 +390,13 @@ bool World::kernel_walks(ProcessId id) {
   }
   for (; death.thread < thread_count_; ++death.thread, death.entry = process.bell_count) {
     if ((process.threads & bit(death.thread)) == 0) continue;
-    const Thread& thread = threads_[death.thread];
+    Thread& thread = threads_[death.thread];
+    // It walks its own list, and so has left its queues: what is spent on it after its walk would be lost.
+    if (thread.queued != 0 && (thread.robust.count != 0 || thread.robust.pending != nullptr)) {
+      thread.queued = 0;
+      record(Op::kernel_unqueue, nullptr, process.pid);
+      return true;
+    }
     while (death.entry - process.bell_count < thread.robust.count) {
       std::uint32_t* const word = thread.robust.words[death.entry++ - process.bell_count];
       if (word == thread.robust.pending) continue;
