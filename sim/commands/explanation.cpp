@@ -141,9 +141,12 @@ std::optional<std::string> stale_look(const Timeline& timeline, LaneId lane, std
       const bool between = change.lane != lane && !change.minor && is_step(change) && change.step > look->step && change.step < act->step;
       if (!between || !speaks_of(change.label, object)) continue;
       const std::string name = name_of_lane(timeline, lane);
-      return name + " looked at step " + std::to_string(look->step) + ", " + with_place(*look) + "; " +
-             name_of_lane(timeline, change.lane) + " changed that at step " + std::to_string(change.step) + ", " + with_place(change) +
-             "; and " + name + " acted on the old answer at step " + std::to_string(act->step) + ", " + with_place(*act) + ".";
+      std::string text = name;
+      text += " looked at step " + std::to_string(look->step) + ", " + with_place(*look) + "; " + name_of_lane(timeline, change.lane);
+      text += " changed that at step " + std::to_string(change.step) + ", " + with_place(change) + "; and ";
+      text += name;
+      text += " acted on the old answer at step " + std::to_string(act->step) + ", " + with_place(*act) + ".";
+      return text;
     }
   }
   return {};
