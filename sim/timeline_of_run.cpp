@@ -6,12 +6,16 @@
 #include <utility>
 #include <vector>
 
+#include <tenure/sim/site_coverage.hpp>
+
 #include "sim/run_lanes.hpp"
 #include "sim/trace_words.hpp"
 
 namespace tenure::sim {
 
 namespace {
+
+std::string place_of(const TraceLine& line) { return line.site.line() == 0 ? std::string() : to_text(line.site); }
 
 bool is_kernel(Op op) { return op >= Op::kernel_unqueue && op <= Op::kernel_reap; }
 bool is_about_processes(const std::string& property) { return property == "exclusion" || property == "token"; }
@@ -91,8 +95,8 @@ class Builder {
     end_span(found->second, step);
     open.erase(found);
   }
-  void add_point(LaneId lane, std::uint32_t step, Point::Kind kind, std::string label, bool minor = false) {
-    timeline_.points.push_back({lane, step, kind, std::move(label), minor});
+  void add_point(LaneId lane, std::uint32_t step, Point::Kind kind, std::string label, bool minor = false, std::string place = {}) {
+    timeline_.points.push_back({lane, step, kind, std::move(label), minor, std::move(place)});
   }
   void add_arrow(Arrow::Kind kind, Arrow::Fate fate, LaneId from, LaneId to, std::uint32_t from_step, std::uint32_t to_step,
                  std::string label = {}) {
@@ -130,11 +134,11 @@ class Builder {
       case Op::note: return add_point(lane, line.step, Point::Kind::note, words_.label(line));
       case Op::wake:
         if (line.second != 0) wakers_.push_back({lane, line.step, line.word, line.second});
-        return add_point(lane, line.step, Point::Kind::step, words_.label(line), line.second == 0);
+        return add_point(lane, line.step, Point::Kind::step, words_.label(line), line.second == 0, place_of(line));
       default: break;
     }
     const bool minor = line.op == Op::load || line.op == Op::cas_failed || line.op == Op::probe_byte || line.op == Op::fence;
-    add_point(lane, line.step, Point::Kind::step, words_.label(line), minor);
+    add_point(lane, line.step, Point::Kind::step, words_.label(line), minor, place_of(line));
   }
 
   void tell_hold(const TraceLine& line) {

@@ -42,7 +42,7 @@ int run(std::span<char*> arguments) {
     return exit_not_started;
   }
   complain("the simulator is not installed: there is no " + quoted(installed) +
-           "\ninstall it with the rest of tenure (cmake --install BUILD), or build it: cmake --build BUILD --target tenure_sim_program");
+           "\nbuild and install tenure with it: cmake -DTENURE_SIM=ON BUILD && cmake --build BUILD && cmake --install BUILD");
   return exit_not_started;
 }
 

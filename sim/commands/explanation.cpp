@@ -123,6 +123,12 @@ bool speaks_of(std::string_view label, std::string_view object) {
   return end == label.size() || label[end] == ' ' || label[end] == ':' || label[end] == ',';
 }
 
+// "cas head 0 -> 1", and where that stands.
+std::string with_place(const Point& point) {
+  const std::string label = '`' + clean(point.label) + '`';
+  return point.place.empty() ? label : label + " (" + clean(point.place) + ')';
+}
+
 // It looked, somebody else changed that, and it acted on what it had seen.
 std::optional<std::string> stale_look(const Timeline& timeline, LaneId lane, std::uint32_t until) {
   const Point* act = last_step(timeline, lane, until, false);
@@ -134,10 +140,13 @@ std::optional<std::string> stale_look(const Timeline& timeline, LaneId lane, std
     for (const Point& change : timeline.points) {
       const bool between = change.lane != lane && !change.minor && is_step(change) && change.step > look->step && change.step < act->step;
       if (!between || !speaks_of(change.label, object)) continue;
-      return name_of_lane(timeline, lane) + " looked at step " + std::to_string(look->step) + " (" + clean(look->label) + "); " +
-             name_of_lane(timeline, change.lane) + " changed that at step " + std::to_string(change.step) + " (" + clean(change.label) +
-             "); and " + name_of_lane(timeline, lane) + " acted on the old answer at step " + std::to_string(act->step) + " (" +
-             clean(act->label) + ").";
+      const std::string name = name_of_lane(timeline, lane);
+      std::string text = name;
+      text += " looked at step " + std::to_string(look->step) + ", " + with_place(*look) + "; " + name_of_lane(timeline, change.lane);
+      text += " changed that at step " + std::to_string(change.step) + ", " + with_place(change) + "; and ";
+      text += name;
+      text += " acted on the old answer at step " + std::to_string(act->step) + ", " + with_place(*act) + ".";
+      return text;
     }
   }
   return {};
@@ -158,7 +167,7 @@ std::string fault_place(const Timeline& timeline, const Point& fault) {
   }
   std::string text = name + what + " at step " + std::to_string(fault.step);
   text += before == nullptr ? ", before it had done anything"
-                            : ", the last thing it had done being `" + clean(before->label) + "` at step " + std::to_string(before->step);
+                            : ", the last thing it had done being " + with_place(*before) + " at step " + std::to_string(before->step);
   return text + (fault.kind == Point::Kind::kill ? ": what it left like that is what the others find."
                                                  : ": what it knew then may be old when it goes on.");
 }
@@ -175,7 +184,7 @@ std::vector<std::string> places_to_look(const Timeline& timeline) {
   for (const LaneId lane : violation.lanes) {
     const Point* last = last_step(timeline, lane, violation.step, false);
     if (last == nullptr) continue;
-    places.push_back("The last thing that " + name_of_lane(timeline, lane) + " did was `" + clean(last->label) + "` at step " +
+    places.push_back("The last thing that " + name_of_lane(timeline, lane) + " did was " + with_place(*last) + " at step " +
                      std::to_string(last->step) + ".");
   }
   return places;
@@ -196,7 +205,11 @@ std::string explanation(const Timeline& timeline, std::string_view summary) {
   text += "\nWho did what, in this order:\n" + order_text(timeline);
   const std::vector<std::string> places = places_to_look(timeline);
   if (!places.empty()) text += "\nWhere to look:\n";
-  for (const std::string& place : places) text += wrapped("- " + place);
+  for (const std::string& place : places) {
+    std::string lines = wrapped("- " + place);
+    for (std::size_t i = lines.find('\n'); i + 1 < lines.size(); i = lines.find('\n', i + 1)) lines.insert(i + 1, "  ");
+    text += lines;
+  }
   return text;
 }
 

@@ -160,6 +160,7 @@ TEST(Sim, ExplainsInWords) {
   EXPECT_TRUE(says(ended.out, "It means: Two believe")) << ended.out;
   EXPECT_TRUE(says(ended.out, "acted on the old answer")) << ended.out;
   EXPECT_TRUE(says(ended.out, "P0 was killed")) << ended.out;
+  EXPECT_TRUE(says(ended.out, "(lock_file.cpp:")) << "the place in the source: " << ended.out;
 }
 
 TEST(Sim, TheCatalogueTellsWhatItFound) {
