@@ -24,9 +24,6 @@ NameRules ContentionScenario::rules() const {
   const bool strict = shape_.ttl_ns == 0 && !shape_.breaks;
   rules.tells_exactly = strict;
   rules.bound_ns = shape_.bound_ns;
-  // One sleep of the last in a full queue, and what it takes to look around. Most wake-ups cost none: see on_idle.
-  const std::uint32_t sessions = shape_.processes + (shape_.successors != 0 ? 1 : 0);
-  rules.wake_bound_ns = core::tick_ns(sessions * shape_.threads - 1) + 50 * core::millisecond_ns;
   // What another one had under way when this one began to stand may end first, by an older ticket or a grant not yet heard of; what it
   // begins later comes behind. See check_order for the exceptions.
   if (strict && shape_.config.pauses_max == 0) rules.passes_max = shape_.processes * shape_.threads - 1;
@@ -293,7 +290,7 @@ void ContentionScenario::check_belief(World& world, Name& name, const core::Gran
   if (!coin(world)) return;
   const bool held = model_.leases().still_held(grant);
   const bool certain = grant.deadline_ns == core::deadline::strict || world.true_now() < grant.deadline_ns;
-  if (judges() && held && grant.word.counter() > name.broken_up_to) name.judge.believes(world, grant);
+  if (judges() && held && grant.word.counter() > name.broken_up_to) name.judge.believes(world, grant.deadline_ns);
   if (shape_.breaks || !shape_.judges.oracle) return;  // it may be broken while we look
   if (held && certain && !name.oracle.held_by(world.this_thread())) world.fail("exclusion", "believes in a lease that was lost");
   if (!held && certain) world.fail("exclusion", "a lease was lost before its time");
@@ -401,8 +398,9 @@ void ContentionScenario::tell_sleepers(World& world) {
     if (wish.lease == core::no_index || !world.alive(wish.process)) continue;
     name_[wish.lease].judge.sleeps_on(world, wish.thread, wish.process);
   }
+  const bool excused = kills_ >= shape_.deaths_excused || someone_died_unheard(world);
   for (std::uint32_t i = 0; i < shape_.leases; ++i) {
-    name_[i].judge.all_sleep(world, model_.available(world, name_[i].handle.lease));
+    name_[i].judge.all_sleep(world, !excused && model_.available(world, name_[i].handle.lease));
   }
 }
 
