@@ -67,13 +67,16 @@ void NameJudge::respond(World& world, Response answer) {
 
 void NameJudge::renewed(World& world, std::uint64_t deadline_ns) {
   respond(world, Response::ok, {.deadline_ns = deadline_ns});
-  if (holder_ == world.this_thread()) deadline_ns_ = deadline_ns;
+  if (holder_ != world.this_thread()) return;
+  deadline_ns_ = deadline_ns;
+  believes(world, deadline_ns);
 }
 
 // A hold that is past its deadline is over for its holder, and stands in the word until somebody takes it over or it is released: others
 // may find it there, and break it. So the history has it end there, and the refusal had no effect.
 void NameJudge::not_renewed(World& world) {
   if (holds(world, world.this_thread())) world.fail("exclusion", "a renewal was refused before the deadline");
+  belief_.stops(world.this_thread());
   respond(world, Response::refused);
 }
 
@@ -115,15 +118,16 @@ void NameJudge::granted(World& world, const core::Grant& grant, bool known, bool
   process_ = world.this_process();
   deadline_ns_ = grant.deadline_ns;
   grant_number_[thread] = fencing_.granted();
+  believes(world, grant.deadline_ns);
 }
 
 // --- Holders --------------------------------------------------------------------------------------------------------------------------
 
-void NameJudge::believes(World& world, const core::Grant& grant) {
+void NameJudge::believes(World& world, std::uint64_t deadline_ns) {
   const std::uint64_t now_ns = world.true_now();
-  const bool strict = grant.deadline_ns == core::deadline::strict;
+  const bool strict = deadline_ns == core::deadline::strict;
   // It has said so now, whatever its deadline is.
-  const std::uint64_t until_ns = strict ? BeliefOverlap::until_told_ns : std::max(grant.deadline_ns, now_ns + 1);
+  const std::uint64_t until_ns = strict ? BeliefOverlap::until_told_ns : std::max(deadline_ns, now_ns + 1);
   tell(5, std::uint64_t{world.this_thread()} << 48 ^ until_ns);
   report(world, belief_.believes(world.this_thread(), now_ns, until_ns));
 }

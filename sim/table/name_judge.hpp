@@ -28,7 +28,7 @@ struct NameRules {
   bool recovers = true;       // deaths of holders are told of, and waiters served
   bool tells_exactly = true;  // and of nothing else: strict, and nobody breaks a grant
   std::uint64_t bound_ns = 400'000'000;
-  std::uint64_t wake_bound_ns = 200'000'000;
+  std::uint64_t wake_bound_ns = 20'000'000;  // much less than a tick of the table: what only a tick wakes has not been woken
   static constexpr std::uint32_t unlimited = ~std::uint32_t{0};
   std::uint32_t passes_max = unlimited;  // of one who stands in the queue
 };
@@ -62,8 +62,8 @@ class NameJudge {
   void granted(World& world, const core::Grant& grant, bool known, bool in_order);
 
   // --- A holder, or one who was ---
-  // Its own look at the lease has just said "held".
-  void believes(World& world, const core::Grant& grant);
+  // Its own look at the lease has just said "held". A grant and a renewal say so, too.
+  void believes(World& world, std::uint64_t deadline_ns);
   // It writes to the resource that the lease protects.
   void write(World& world, const core::Grant& grant);
   // It is about to release; respond() is to follow.
@@ -73,7 +73,7 @@ class NameJudge {
   // The running thread sets out to break the grant with this token; respond() is to follow. `stands`: somebody may hold it by that grant.
   void breaks(World& world, std::uint64_t token, bool stands);
   void died(World& world, ProcessId process);
-  // All sleep. `free`: whoever looks now may take it.
+  // All sleep. `free`: whoever looks now may take it, and no death excuses that nobody does.
   void all_sleep(World& world, bool free);
   void sleeps_on(World& world, ThreadId thread, ProcessId process) { bounded_wake_.slept(thread, process, world.true_now()); }
 

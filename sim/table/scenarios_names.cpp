@@ -181,7 +181,7 @@ void NamesScenario::hold(World& world, Ledger& ledger, const Handle& handle, con
   for (int i = 0; i < 3; ++i) never_.load();
   const bool still_held = model_.leases().still_held(grant);
   if (!still_held && shape_.judges.oracle) world.fail("exclusion", "a strict lease was lost");
-  if (judge != nullptr && still_held) judge->believes(world, grant);
+  if (judge != nullptr && still_held) judge->believes(world, grant.deadline_ns);
   if (judge != nullptr) judge->write(world, grant);
   ledger.oracle.released(world);
   if (judge != nullptr) judge->releases(world);

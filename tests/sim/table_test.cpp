@@ -112,11 +112,14 @@ const Sight sights[] = {
     {"linearizability", "leased", core::Rule::renew_fences, 20'000},
     {"linearizability", "leased", core::Rule::release_checks_owner, 5'000},
     {"linearizability", "strict", core::Rule::grant_raises_counter, 100},
-    {"linearizability", "names", core::Rule::insert_under_group_lease, 10'000},
+    {"belief", "names", core::Rule::insert_under_group_lease, 10'000},
     {"fencing", "leased", core::Rule::grant_raises_counter, 5'000},
     {"fencing", "siblings", core::Rule::owner_is_record, 10'000},
     {"fencing", "removed", core::Rule::check_header_after_grant, 10'000},
     {"fairness", "calm", core::Rule::clear_then_rescan, 40'000},
+    {"bounded_wake", "queue", core::Rule::clear_then_rescan, 40'000},
+    {"bounded_wake", "queue-tso", core::Rule::poke_successor_on_leave, 40'000},
+    {"belief", "leased", core::Rule::renew_by_cas, 40'000},
     {"recovery", "strict", core::Rule::head_takes_for_itself, 20'000},
 };
 
