@@ -1,4 +1,5 @@
-# Installs the library, its headers, its CMake package, its pkg-config file, and the program with its man pages and completions.
+# Installs the library, its headers, its CMake package, its pkg-config file, the simulator with the same, and the program with its man pages
+# and completions.
 include(CMakePackageConfigHelpers)
 
 set(TENURE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/tenure)
@@ -6,8 +7,17 @@ set(TENURE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/tenure)
 install(TARGETS tenure EXPORT tenureTargets)
 install(EXPORT tenureTargets NAMESPACE tenure:: DESTINATION ${TENURE_CMAKE_DIR})
 install(DIRECTORY core/include/ ipc/include/ TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
+if(TARGET tenure_sim)
+  install(TARGETS tenure_sim EXPORT tenureSimTargets)
+  install(EXPORT tenureSimTargets NAMESPACE tenure:: DESTINATION ${TENURE_CMAKE_DIR})
+  install(FILES cmake/TenureSimulation.cmake DESTINATION ${TENURE_CMAKE_DIR})
+  install(DIRECTORY sim/include/ TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp")
+endif()
 if(TARGET tenure_program)
   install(TARGETS tenure_program)
+  if(TARGET tenure_sim_program)
+    install(TARGETS tenure_sim_program RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/tenure)
+  endif()
   install(FILES ${TENURE_MAN_PAGES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   # Where each shell looks for the completions of a program when they are first asked for. Debian's zsh looks for those of packages, whose
   # prefix is /usr, in share/zsh/vendor-completions.
@@ -27,5 +37,11 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/tenureConfig.cmake ${CMAKE_CURRENT_BIN
 # The file finds its prefix from its own place, so that an installed tree can be moved.
 file(RELATIVE_PATH TENURE_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" TENURE_PC_PREFIX ${TENURE_PC_PREFIX})
-configure_file(cmake/tenure.pc.in tenure.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/tenure.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+set(TENURE_PC tenure)
+if(TARGET tenure_sim)
+  list(APPEND TENURE_PC tenure-sim)
+endif()
+foreach(pc IN LISTS TENURE_PC)
+  configure_file(cmake/${pc}.pc.in ${pc}.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${pc}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()

@@ -207,7 +207,10 @@ uint32_t Names<P>::find_free(const NameWords& name, uint32_t* extensions) {
     if (first == no_index) {
       // A word in use is a handle of the name that was here, about to find out; or its owner has died.
       const LeaseWord word{table_->word(number).load(std::memory_order_acquire)};
-      if (word.mode() == Mode::retired) continue;
+      if (word.mode() == Mode::retired) {  // by the eviction that freed it: it may say `empty`, and a probe must go on past it
+        spend(number);
+        continue;
+      }
       first = number;
     } else if (found < wanted) {
       const LeaseWord word{table_->word(number).load(std::memory_order_acquire)};

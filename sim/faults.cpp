@@ -98,19 +98,19 @@ void World::kill(ProcessId id) {
 }
 
 // Asleep it has begun what it was about to do.
-void World::note_kill(const Thread& thread) {
-  if (thread.state == State::asleep) return coverage_->killed_after(thread.site);
-  coverage_->killed_before(thread.site);
-  coverage_->killed_after(thread.site_before);
+void World::note_kill(std::uint32_t thread) {
+  if (threads_[thread].state == State::asleep) return coverage_->killed_after(site_[thread].next);
+  coverage_->killed_before(site_[thread].next);
+  coverage_->killed_after(site_[thread].last);
 }
 
 void World::end_at_once(ProcessId id) {
   Process& process = processes_[id];
   ready_ &= ~process.threads;
   for (std::uint64_t rest = process.threads; rest != 0; rest &= rest - 1) {
-    Thread& thread = threads_[static_cast<std::uint32_t>(std::countr_zero(rest))];
-    if (coverage_ != nullptr && thread.state != State::done) note_kill(thread);
-    thread.state = State::done;
+    const auto thread = static_cast<std::uint32_t>(std::countr_zero(rest));
+    if (coverage_ != nullptr && threads_[thread].state != State::done) note_kill(thread);
+    threads_[thread].state = State::done;
   }
   if (process.paused) --paused_count_;
   process.paused = false;
@@ -121,10 +121,14 @@ void World::end_at_once(ProcessId id) {
 // What its threads have stored is on its way to everybody before the kernel tells of its end.
 void World::process_ends(ProcessId id) {
   processes_[id].alive = false;
-  for (std::uint64_t rest = has_stale_reads() ? processes_[id].threads : 0; rest != 0; rest &= rest - 1) {
-    weak_->fence(static_cast<std::uint32_t>(std::countr_zero(rest)));
-  }
+  if (has_stale_reads() && !config_.bell_before_drain) end_in_order(processes_[id].threads);
   ready_ |= bit(first_death + id);
+}
+
+// The first thread, in whose name the kernel writes, knows of the others.
+void World::end_in_order(std::uint64_t threads) {
+  for (std::uint64_t rest = threads; rest != 0; rest &= rest - 1) weak_->fence(static_cast<std::uint32_t>(std::countr_zero(rest)));
+  if (threads != 0) weak_->fence(static_cast<std::uint32_t>(std::countr_zero(threads)));
 }
 
 void World::pause(ProcessId id, std::uint64_t steps) {

@@ -45,6 +45,7 @@ Wakeup World::futex_wait(std::span<const FutexWatch> watches, std::uint64_t time
   }
   schedule();
   ++actor_steps_[running_];
+  if (has_stale_reads()) weak_->fence(running_);  // to be woken is to see what the waker did before
   if (faults_due()) land_faults();
   const bool woken = thread.queued != all_of(watches);
   thread.queued = 0;
@@ -183,6 +184,7 @@ void World::set_tag(std::uint64_t tag, Site site) {
 // As long as the kernel still works on a dead process, its last stores may be on their way.
 bool World::tag_is_carried(std::uint64_t tag, Site site) {
   step(site);
+  if (has_stale_reads()) weak_->fence(running_);
   bool carried = false;
   for (ProcessId id = 0; id < process_count_ && tag != 0; ++id) carried |= processes_[id].tag == tag && !gone(id);
   record(Op::find_tag, nullptr, tag, carried);
@@ -234,6 +236,7 @@ void World::free_byte(std::uint32_t slot, Site site) {
 
 bool World::byte_is_held(std::uint32_t slot, Site site) {
   step(site);
+  if (has_stale_reads()) weak_->fence(running_);
   const std::uint8_t owner = slot < bytes_max ? byte_owners_[slot] : 0;
   const bool held = slot >= bytes_max || byte_is_locked(owner);
   record(Op::probe_byte, nullptr, slot, held);
@@ -390,7 +393,13 @@ bool World::kernel_walks(ProcessId id) {
   }
   for (; death.thread < thread_count_; ++death.thread, death.entry = process.bell_count) {
     if ((process.threads & bit(death.thread)) == 0) continue;
-    const Thread& thread = threads_[death.thread];
+    Thread& thread = threads_[death.thread];
+    // It walks its own list, and so has left its queues: what is spent on it after its walk would be lost.
+    if (thread.queued != 0 && (thread.robust.count != 0 || thread.robust.pending != nullptr)) {
+      thread.queued = 0;
+      record(Op::kernel_unqueue, nullptr, process.pid);
+      return true;
+    }
     while (death.entry - process.bell_count < thread.robust.count) {
       std::uint32_t* const word = thread.robust.words[death.entry++ - process.bell_count];
       if (word == thread.robust.pending) continue;
@@ -427,6 +436,7 @@ bool World::kernel_handles_word(std::uint32_t* word, ThreadId thread, std::uint3
 
 void World::kernel_frees(ProcessId id) {
   Process& process = processes_[id];
+  if (has_stale_reads()) end_in_order(process.threads);
   process.inherited = 0;
   if (process.holds_bytes) {
     const bool lingers = config_.byte_linger_ns != 0 && choose(2, Kind::linger) != 0;

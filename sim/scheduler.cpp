@@ -13,9 +13,31 @@ namespace tenure::sim {
 // Returns when the caller's thread is the one to go on; to the main stack, when the run is over. Work of the kernel and of store buffers
 // has no stack of its own and is done here.
 void World::schedule() {
+  if (attentive_) [[unlikely]]
+    return schedule_attentively();
+  for (;;) {
+    if (over_) {
+      if (running_ == nobody) return;
+      leave();
+    }
+    if (ready_ == 0) {
+      idle();
+      continue;
+    }
+    const std::uint32_t actor = pick();
+    if (actor < threads_max) {
+      if (actor != running_) continue_thread(actor);
+      return;
+    }
+    take_own_step(actor);
+  }
+}
+
+// The same for those who want to be asked, or to look, at every step.
+void World::schedule_attentively() {
   if (states_ != nullptr && running_ != nobody) return return_to_main();
   if (coverage_ != nullptr && running_ != nobody && processes_[this_process()].killable) {
-    coverage_->reached(threads_[running_].site, {running_, actor_steps_[running_]});
+    coverage_->reached(site_[running_].next, {running_, actor_steps_[running_]});
   }
   for (;;) {
     if (over_) {
@@ -31,25 +53,28 @@ void World::schedule() {
     while (!script_.empty() && !over_ && actor == nobody) follow_cue(actor);
     if (over_ || ready_ == 0) continue;
     if (actor == nobody) actor = pick();
-    if (actor < threads_max) {
-      if (states_ == nullptr) {
-        if (actor != running_) continue_thread(actor);
-        return;
-      }
-      if (fault_step_ == 0 && actor_steps_[actor] != 0 && meets_fault(actor)) continue;
+    if (actor >= threads_max) {
+      take_own_step(actor);
+    } else if (states_ == nullptr) {
+      if (actor != running_) continue_thread(actor);
+      return;
+    } else if (fault_step_ != 0 || actor_steps_[actor] == 0 || !meets_fault(actor)) {
       continue_thread(actor);
-      continue;
     }
-    now_ns_ += config_.step_ns;
-    ++actor_steps_[actor];
-    if (++steps_ >= config_.steps_max || now_ns_ >= alarm_ns_) time_passes();
-    if (actor < first_death) {
-      drain_one(actor - first_buffer);
-    } else if (actor < network) {
-      run_kernel(actor - first_death);
-    } else {
-      run_network();
-    }
+  }
+}
+
+// Of an actor without a stack.
+void World::take_own_step(std::uint32_t actor) {
+  now_ns_ += config_.step_ns;
+  ++actor_steps_[actor];
+  if (++steps_ >= config_.steps_max || now_ns_ >= alarm_ns_) time_passes();
+  if (actor < first_death) {
+    drain_one(actor - first_buffer);
+  } else if (actor < network) {
+    run_kernel(actor - first_death);
+  } else {
+    run_network();
   }
 }
 

@@ -12,14 +12,6 @@ namespace {
 constexpr std::uint32_t distance_max = 1u << 30;           // of fault_at
 constexpr std::uint32_t at_every_step = distance_max - 1;  // the answer that has the question of the fault put at each step
 
-// std::popcount is a call where the processor is not known to have the instruction.
-std::uint32_t count_bits(std::uint64_t x) {
-  x -= (x >> 1) & 0x5555555555555555;
-  x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333);
-  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
-  return static_cast<std::uint32_t>((x * 0x0101010101010101) >> 56);
-}
-
 std::uint64_t bit(std::uint32_t actor) { return std::uint64_t{1} << actor; }
 
 std::uint64_t splitmix(std::uint64_t z) {
@@ -84,6 +76,7 @@ void FaultPlan::draw(Random& random, const Config& config, std::uint32_t horizon
 void Tape::reset(Source source) {
   source_ = source;
   keyed_ = noting_ || source == Source::plan;
+  plain_ = false;
   diverged_ = false;
   position_ = prefix_ = 0;
   if (!keyed_) return;
@@ -94,6 +87,7 @@ void Tape::reset(Source source) {
 void Tape::start(const RunId& id, const Config& config) {
   reset(Source::random);
   engine_ = id.engine;
+  plain_ = engine_ != Engine::pct && !keyed_;
   random_ = Random(id.seed);
   const std::uint32_t horizon = std::max(config.horizon_steps, std::uint32_t{1});
   faults_.clear();
@@ -212,7 +206,7 @@ std::uint32_t Tape::from_bytes(std::uint32_t n) {
   return number % n;
 }
 
-std::uint32_t Tape::choose_actor(std::uint64_t ready, std::uint32_t last, bool goes_on) {
+std::uint32_t Tape::choose_actor_by_source(std::uint64_t ready, std::uint32_t last, bool goes_on) {
   const std::uint64_t others = goes_on ? ready & ~bit(last) : ready;
   const std::uint32_t n = count_bits(others) + (goes_on ? 1 : 0);
   const Kind kind = goes_on ? Kind::preempt : Kind::next;

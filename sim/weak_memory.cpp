@@ -8,19 +8,26 @@ void WeakMemory::View::join(const View& other, std::uint32_t locations) {
   for (std::uint32_t i = 0; i < locations; ++i) at[i] = std::max(at[i], other.at[i]);
 }
 
+void WeakMemory::View::copy(const View& other, std::uint32_t locations) { std::copy_n(other.at.begin(), locations, at.begin()); }
+void WeakMemory::View::clear(std::uint32_t locations) { std::fill_n(at.begin(), locations, Stamp{0}); }
+
 void WeakMemory::reset() {
+  for (auto* views : {&views_, &heard_, &fenced_}) {
+    for (View& view : *views) view.clear(count_);
+  }
+  sequential_.clear(count_);
   count_ = 0;
   table_.fill(0);
-  for (View& view : views_) view.at.fill(0);
-  fences_.at.fill(0);
 }
 
 void WeakMemory::thread_starts(std::uint32_t thread, std::uint32_t creator) {
   if (creator < threads_max) {
-    views_[thread] = views_[creator];
+    views_[thread].copy(views_[creator], count_);
   } else {
-    views_[thread].at.fill(0);
+    views_[thread].clear(count_);
   }
+  heard_[thread].clear(count_);
+  fenced_[thread].copy(views_[thread], count_);
 }
 
 // Null where there are too many. What memory holds without our knowing, because a callback wrote it, is taken for a store of its own.
@@ -35,10 +42,9 @@ WeakMemory::Location* WeakMemory::find(const void* word, std::uint64_t newest) {
   }
   if (count_ == locations_max) return nullptr;
   Location& location = locations_[count_++];
-  table_[slot] = static_cast<std::uint8_t>(count_);
+  table_[slot] = static_cast<std::uint16_t>(count_);
   location.word = word;
   location.newest = 0;
-  location.sequential = 0;
   location.stores[0].bits = newest;
   location.stores[0].stamp = 0;
   location.stores[0].publishes = false;
@@ -60,54 +66,68 @@ std::uint32_t WeakMemory::readable(std::uint32_t thread, const void* word, std::
   if (location == nullptr) return 1;
   const std::uint32_t oldest_kept = location->newest < stores_max ? 0 : location->newest - stores_max + 1u;
   std::uint32_t oldest = std::max<std::uint32_t>(views_[thread].at[index_of(*location)], oldest_kept);
-  if (sequential) oldest = std::max<std::uint32_t>(oldest, location->sequential);
+  if (sequential) oldest = std::max<std::uint32_t>(oldest, sequential_.at[index_of(*location)]);
   return location->newest - oldest + 1u;
 }
 
-std::uint64_t WeakMemory::read(std::uint32_t thread, const void* word, std::uint64_t newest, std::uint32_t index, bool acquires) {
+std::uint64_t WeakMemory::read(std::uint32_t thread, const void* word, std::uint64_t newest, std::uint32_t index, bool acquires,
+                               bool sequential) {
   Location* const location = find(word, newest);
-  if (location == nullptr) return newest;
+  if (location == nullptr) {
+    fence(thread);
+    return newest;
+  }
   const Store& store = location->stores[(location->newest - index) % stores_max];
   View& view = views_[thread];
   Stamp& known = view.at[index_of(*location)];
   known = std::max(known, store.stamp);
-  if (acquires && store.publishes) view.join(store.view, count_);
+  if (store.publishes) (acquires ? view : heard_[thread]).join(store.view, count_);
+  if (sequential) {
+    Stamp& fixed = sequential_.at[index_of(*location)];
+    fixed = std::max(fixed, store.stamp);
+  }
   return store.bits;
 }
 
 void WeakMemory::store(std::uint32_t thread, const void* word, std::uint64_t replaced, std::uint64_t bits, bool releases, bool sequential) {
   Location* const location = find(word, replaced);
-  if (location == nullptr) return;
+  if (location == nullptr) return fence(thread);
   Store& store = append(*location, bits);
   View& view = views_[thread];
   view.at[index_of(*location)] = store.stamp;
-  if (sequential) location->sequential = store.stamp;
-  if (!releases) return;
+  if (sequential) sequential_.at[index_of(*location)] = store.stamp;
+  publish(thread, store, releases);
+}
+
+void WeakMemory::publish(std::uint32_t thread, Store& store, bool releases) {
+  if (!store.publishes) store.view.clear(locations_max);
   store.publishes = true;
-  store.view = view;
+  store.view.join(releases ? views_[thread] : fenced_[thread], count_);
 }
 
 void WeakMemory::modify(std::uint32_t thread, const void* word, std::uint64_t replaced, std::uint64_t bits, bool acquires, bool releases,
                         bool sequential) {
   Location* const location = find(word, replaced);
-  if (location == nullptr) return;
+  if (location == nullptr) return fence(thread);
   const Store before = location->last();
   View& view = views_[thread];
-  if (acquires && before.publishes) view.join(before.view, count_);
+  if (before.publishes) (acquires ? view : heard_[thread]).join(before.view, count_);
   Store& store = append(*location, bits);
   view.at[index_of(*location)] = store.stamp;
-  if (sequential) location->sequential = store.stamp;
-  store.publishes = before.publishes || releases;
-  if (!store.publishes) return;
-  store.view.at.fill(0);
+  if (sequential) sequential_.at[index_of(*location)] = store.stamp;
+  store.publishes = before.publishes;
   if (before.publishes) store.view = before.view;
-  if (releases) store.view.join(view, count_);
+  publish(thread, store, releases);
 }
 
 void WeakMemory::fence(std::uint32_t thread) {
-  fences_.join(views_[thread], count_);
-  views_[thread] = fences_;
+  acquire_fence(thread);
+  sequential_.join(views_[thread], count_);
+  views_[thread].copy(sequential_, count_);
+  fenced_[thread].copy(sequential_, count_);
 }
+
+void WeakMemory::acquire_fence(std::uint32_t thread) { views_[thread].join(heard_[thread], count_); }
 
 void WeakMemory::store_for(std::uint32_t thread, const void* word, std::uint64_t replaced, std::uint64_t bits) {
   store(thread, word, replaced, bits, true, true);

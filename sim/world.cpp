@@ -136,7 +136,7 @@ ThreadId World::add_thread(ProcessId process) {
   thread.stores.first = thread.stores.count = 0;
   thread.robust.count = 0;
   thread.robust.pending = nullptr;
-  thread.site = thread.site_before = Site();
+  site_[id] = {};
   thread.awaits_reply = thread.receives = false;
   thread.call = thread.inbox_count = 0;
   thread.exceptions = {};
@@ -274,7 +274,7 @@ void World::observe(Op op, const void* word, std::uint64_t first, std::uint64_t 
   const std::uint32_t process = running_ == nobody ? nobody : this_process();
   if (tracing_)
     trace_.push_back(
-        {steps_, process, running_, op, word, first, second, text, now_ns_, running_ == nobody ? Site() : threads_[running_].site});
+        {steps_, process, running_, op, word, first, second, text, now_ns_, running_ == nobody ? Site() : site_[running_].next});
   if (script_.empty()) return;
   const Cue& cue = script_.front();
   const bool happens = cue.what == Cue::What::until && cue.actor == running_ && cue.op == op && (cue.word == nullptr || cue.word == word);
@@ -322,7 +322,7 @@ bool World::fails_weak_cas() {
 
 std::uint64_t World::weak_load(const void* word, std::uint64_t newest, bool acquires, bool sequential) {
   const std::uint32_t n = weak_->readable(running_, word, newest, sequential);
-  return weak_->read(running_, word, newest, choose(n, Kind::stale), acquires);
+  return weak_->read(running_, word, newest, choose(n, Kind::stale), acquires, sequential);
 }
 
 }  // namespace tenure::sim

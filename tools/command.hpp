@@ -29,6 +29,7 @@ extern const Command break_command_entry;
 extern const Command rm_command;
 extern const Command doctor_command;
 extern const Command init_command;
+extern const Command sim_command;
 
 // Prints the help of a command.
 int print_help(const Command& command);

@@ -10,8 +10,8 @@
 namespace tenure::tools {
 namespace {
 
-constexpr std::array commands{&run_command,  &hold_command,        &check_command, &wait_command,   &ls_command,
-                              &show_command, &break_command_entry, &rm_command,    &doctor_command, &init_command};
+constexpr std::array commands{&run_command,         &hold_command, &check_command,  &wait_command, &ls_command, &show_command,
+                              &break_command_entry, &rm_command,   &doctor_command, &init_command, &sim_command};
 
 const Command* find_command(std::string_view name) {
   for (const Command* command : commands) {
@@ -44,9 +44,16 @@ int unknown_command(std::string_view name) {
   return exit_usage;
 }
 
+std::array<char, 7> help_option_text{"--help"};
+std::array<char*, 1> help_option_argument{help_option_text.data()};
+
 int help(std::span<char*> arguments) {
   if (arguments.empty()) return print(overview()) ? exit_ok : exit_system;
-  if (const Command* command = find_command(arguments[0])) return print_help(*command);
+  if (const Command* command = find_command(arguments[0])) {
+    // Only its own program knows its options.
+    if (command == &sim_command) return command->run(std::span(help_option_argument));
+    return print_help(*command);
+  }
   return unknown_command(arguments[0]);
 }
 

@@ -109,7 +109,7 @@ Contention two_plain_succeeded() {
   return shape;
 }
 Contention two_plain_twice() {
-  Contention shape = two_plain_succeeded();
+  Contention shape = two_plain();
   shape.operations = 2;
   return shape;
 }
@@ -155,6 +155,24 @@ TreeTraffic trees_broken() { return {.breaks = true, .config = faults(sc, 2, 1)}
 // Nobody there who may kill: what is left ends by itself.
 TreeTraffic trees_left() { return {.runs = 1, .users = 2, .recovers = false, .config = faults(sc, 3, 0)}; }
 
+// --- With stale reads: C++'s memory orders, and no more ---
+
+constexpr Memory stale = Memory::release_acquire;
+Contention strict_stale() { return {.processes = 4, .delays = true, .config = faults(stale, 2, 1)}; }
+Contention one_bell_stale() {
+  Contention shape = one_bell();
+  shape.config.memory = stale;
+  return shape;
+}
+Contention leased_stale() { return {.ttl_ns = 6 * millisecond_ns, .renewals = 3, .config = faults(stale, 2, 3, 600)}; }
+Contention sessions_stale() {
+  Contention shape = sessions();
+  shape.config.memory = stale;
+  return shape;
+}
+NameTraffic names_stale() { return {.names = 4, .long_names = 2, .usable = 5, .removes = true, .config = faults(stale, 2, 1)}; }
+TreeTraffic trees_stale() { return {.config = faults(stale, 3, 2, 3000)}; }
+
 struct Entry {
   std::string_view name;
   Contention (*contention)();
@@ -199,6 +217,12 @@ constexpr Entry entries[] = {
     {"trees-leased", nullptr, nullptr, trees_leased},
     {"trees-broken", nullptr, nullptr, trees_broken},
     {"trees-left", nullptr, nullptr, trees_left},
+    {"strict-stale", strict_stale, nullptr},
+    {"one-bell-stale", one_bell_stale, nullptr},
+    {"leased-stale", leased_stale, nullptr},
+    {"sessions-stale", sessions_stale, nullptr},
+    {"names-stale", nullptr, names_stale},
+    {"trees-stale", nullptr, nullptr, trees_stale},
     {"story-head-dies", stories::head_dies_when_poked, nullptr},
     {"story-store-buffer", stories::key_in_a_store_buffer, nullptr},
     {"story-dead-queue", stories::stopped_reader_of_a_dead_queue, nullptr},

@@ -22,6 +22,8 @@ NameRules ContentionScenario::rules() const {
   NameRules rules;
   const bool strict = shape_.ttl_ns == 0 && !shape_.breaks;
   rules.tells_exactly = strict;
+  // A try that may read what the word said before may say so after a release of which nobody has told it.
+  if (shape_.config.memory == Memory::release_acquire) rules.busy = LockModel::Busy::spurious;
   rules.bound_ns = shape_.bound_ns;
   // What another one had under way when this one began to stand may end first, by an older ticket or a grant not yet heard of; what it
   // begins later comes behind. See check_order for the exceptions.
@@ -36,6 +38,7 @@ void ContentionScenario::setup(World& world) {
   successors_due_ = 0;
   wish_.fill({});
   for (auto& word : cancelled_) word.store(0);
+  for (auto& word : data_) word.store(0);
   for (std::uint32_t i = 0; i < shape_.leases; ++i) {
     Name& name = name_[i];
     name.handle = model_.preset_name(lease_names[i]);

@@ -112,6 +112,7 @@ class ContentionScenario final : public Scenario {
   core::WaitKey key_of(ThreadId thread);
   void check_order(World& world);
   void hold(World& world, Name& name, core::Grant& grant, core::Terms terms);
+  void use(World& world, const Name& name);
   void note_grant(World& world, Name& name, const core::Grant& grant);
   bool release(World& world, Name& name, const core::Grant& grant, bool quick);
   void renew(World& world, Name& name, core::Grant& grant, core::Terms terms);
@@ -132,6 +133,7 @@ class ContentionScenario final : public Scenario {
   std::array<Name, leases_max> name_;
   std::array<Wish, World::threads_max> wish_;
   std::array<Atomic<std::uint32_t>, World::processes_max> cancelled_;
+  std::array<Atomic<std::uint32_t>, leases_max> data_;  // what each lease is for
   Atomic<std::uint32_t> never_;
   std::uint32_t successors_left_ = 0;
   std::uint32_t successors_due_ = 0;

@@ -38,6 +38,7 @@ void ContentionScenario::hold(World& world, Name& name, core::Grant& grant, Term
     name.judge.granted(world, grant, true, kills_ == 0);
     name.judge.write(world, grant);
   }
+  if (world.has_stale_reads() && grant.deadline_ns == core::deadline::strict && !shape_.breaks) use(world, name);
   const std::uint32_t hold_steps = shape_.plain || shape_.script != nullptr ? shape_.hold_steps : world.size(shape_.hold_steps);
   for (std::uint32_t i = 0; i < hold_steps; ++i) never_.load();
   if (shape_.hold_sleep_ns != 0 && (shape_.script != nullptr || world.choose(2) != 0)) sleep(world, shape_.hold_sleep_ns);
@@ -46,6 +47,14 @@ void ContentionScenario::hold(World& world, Name& name, core::Grant& grant, Term
   check_belief(world, name, grant);
   if (judges()) name.judge.write(world, grant);
   let_go(world, name, grant);
+}
+
+// Who holds it sees all that those before it have done.
+void ContentionScenario::use(World& world, const Name& name) {
+  auto& data = data_[static_cast<std::size_t>(&name - name_.data())];
+  const std::uint32_t seen = data.load(std::memory_order_relaxed);
+  if (seen != data.ghost()) world.fail("stale", "a holder does not see what the holder before it has stored");
+  data.store(seen + 1, std::memory_order_relaxed);
 }
 
 void ContentionScenario::renew(World& world, Name& name, core::Grant& grant, Terms terms) {

@@ -16,6 +16,7 @@ TEST(TickTest, HeadAndSuccessorLookTenTimesASecondTheFarthestEveryFiveSeconds) {
 
 TEST(DeadlineTest, IsNeverAReservedValue) {
   EXPECT_EQ(deadline_from(10, 0), deadline::strict);
+  EXPECT_EQ(deadline_from(10, 20), 30u);
   EXPECT_GT(deadline_from(0, 1), deadline::expired);
   EXPECT_LT(deadline_from(1, ~uint64_t{0}), deadline::strict);
 }

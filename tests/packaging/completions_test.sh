@@ -137,11 +137,21 @@ of_the_command() {
   offers 'tenure doctor ' ''
 }
 
+of_the_simulator() {
+  offers 'tenure sim hun' hunt
+  offers 'tenure sim explain stale-take' stale-takeover-unlink stale-takeover-unlink/sound
+  offers 'tenure sim catalogue stale-take' stale-takeover-unlink
+  offers 'tenure sim hunt strict stale-takeover-unlink/' stale-takeover-unlink/sound
+  offers 'tenure sim replay strict stale-take' ''
+  offers 'tenure sim run strict --engine pct' pct2 pct3 pct4 pct5
+}
+
 export TENURE_SPACE=$work/space
 for name in "${names[@]}"; do "$PROGRAM" run "$name" true; done
 names_complete
 of_a_space
 of_the_command
+of_the_simulator
 see_offers
 [ ! -e "$work/none" ] || fail 'a space was made by a completion'
 [ "$failures" -eq 0 ]

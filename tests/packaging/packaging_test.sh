@@ -55,7 +55,7 @@ exports_only_its_own() { # LIBRARY: fails when it exports a name outside tenure:
 
 shared_library() {
   "$CMAKE" -S "$SOURCE_DIR" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$CXX" \
-    -DBUILD_SHARED_LIBS=ON -DTENURE_TESTS=OFF -DTENURE_BENCH=OFF >"$work/configure.log"
+    -DBUILD_SHARED_LIBS=ON -DTENURE_SIM=OFF -DTENURE_TESTS=OFF -DTENURE_BENCH=OFF >"$work/configure.log"
   "$CMAKE" --build "$work/build"
   install_into "$work/build"
   local library

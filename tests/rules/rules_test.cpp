@@ -126,7 +126,8 @@ TEST(Refused, PlatformTemplates) {
 TEST(Refused, OneTargetAFolder) {
   const Tree tree{{"core/CMakeLists.txt", "add_library(a INTERFACE)\n# add_library(b)\n"},
                   {"ipc/CMakeLists.txt", "add_library(c c.cpp)\nadd_library(c::c ALIAS c)\n"},
-                  {"sim/CMakeLists.txt", "add_library(d d.cpp)\nadd_executable(e e.cpp)\n"}};
+                  {"sim/CMakeLists.txt", "add_library(d d.cpp)\nadd_executable(e e.cpp)\n"},
+                  {"tools/sim/CMakeLists.txt", "add_executable(f f.cpp)\n"}};
   EXPECT_EQ(listed(one_target_a_folder(tree)), "sim/: 2 targets, not one\ntools/: 0 targets, not one\n");
 }
 

@@ -9,7 +9,7 @@ _tenure_commands() { # PROGRAM
 }
 
 # Sets flags and valued: the options of a command, those without and those with a value.
-_tenure_read_options() { # PROGRAM COMMAND
+_tenure_read_options() { # PROGRAM COMMAND...
   local line option
   local listed='^  (-[^ ]+( -[^ ]+)*)( [A-Z]+)? '
   flags=() valued=()
@@ -18,7 +18,7 @@ _tenure_read_options() { # PROGRAM COMMAND
     for option in ${BASH_REMATCH[1]}; do
       if [[ ${BASH_REMATCH[3]} ]]; then valued+=("$option"); else flags+=("$option"); fi
     done
-  done < <("$1" "$2" --help 2>/dev/null)
+  done < <("$@" --help 2>/dev/null)
 }
 
 _tenure_takes_value() { # OPTION
@@ -134,10 +134,29 @@ _tenure_complete_name() { # PROGRAM SPACE WHICH
   done < <(_tenure_names "$@")
 }
 
+# What `tenure sim` can simulate; of these the known bugs alone.
+_tenure_sim_targets() { # PROGRAM [bugs]
+  local names='s/ .*//p'
+  if [[ ${2-} == bugs ]]; then names='s,/sound .*,,p'; fi
+  "$1" sim targets 2>/dev/null | sed -n "$names"
+}
+
+_tenure_complete_sim() { # PROGRAM COMMAND OPERANDS
+  local candidates=''
+  case $2:$3 in
+    *:0) candidates=$("$1" sim --help 2>/dev/null | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p') ;;
+    catalogue:*) candidates=$(_tenure_sim_targets "$1" bugs) ;;
+    hunt:* | run:1 | replay:1 | shrink:1 | explain:1) candidates=$(_tenure_sim_targets "$1") ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$cur")
+}
+
 _tenure_complete_value() { # OPTION VALUE
   local cur=$2
   case $1 in
     --space) _filedir -d ;;
+    --engine | -e) mapfile -t COMPREPLY < <(compgen -W 'uniform sticky pct2 pct3 pct4 pct5 sweep' -- "$cur") ;;
+    --html | --junit | --output | -o | --tape-file) _filedir ;;
     --group) mapfile -t COMPREPLY < <(compgen -g -- "$cur") ;;
   esac
 }
@@ -167,8 +186,12 @@ _tenure() {
   fi
 
   local -a flags valued
-  local plain quote kept i operands=0 dashes='' awaiting='' script='' space=${TENURE_SPACE:-default}
-  _tenure_read_options "$program" "$command"
+  local plain quote kept i operands=0 first='' dashes='' awaiting='' script='' space=${TENURE_SPACE:-default}
+  if [[ $command == sim && $cword -gt 2 && ${words[2]} == [a-z]* ]]; then
+    _tenure_read_options "$program" sim "${words[2]}"
+  else
+    _tenure_read_options "$program" "$command"
+  fi
   for ((i = 2; i < cword; i++)); do
     _tenure_unquote "${words[i]}"
     if [[ $awaiting ]]; then
@@ -182,6 +205,7 @@ _tenure() {
       if [[ $plain == --space=* ]]; then space=${plain#*=}; fi
     else
       ((++operands))
+      first=${first:-$plain}
       if [[ $command == run ]]; then break; fi
     fi
   done
@@ -199,6 +223,8 @@ _tenure() {
     _tenure_complete_value "${cur%%=*}" "${cur#*=}"
   elif [[ $cur == -* && ! $dashes ]]; then
     mapfile -t COMPREPLY < <(compgen -W "${flags[*]} ${valued[*]}" -- "$cur")
+  elif [[ $command == sim ]]; then
+    _tenure_complete_sim "$program" "$first" "$operands"
   elif ((operands == 0)); then
     case $command in
       init | doctor) ;;

@@ -2,7 +2,7 @@
 # completes as it does alone.
 
 # Where the cursor is: "subcommand", or a command, what belongs there ("name", "value", "command", or "nothing"), and for "command" the
-# number of the token with which it begins.
+# number of the token with which it begins; of `sim` also "target", its own command, and the number of operands.
 function __tenure_where
     set -l tokens (commandline -opc)
     set -l count (count $tokens)
@@ -13,6 +13,7 @@ function __tenure_where
     set -l command $tokens[2]
     set -l valued __tenure_valued_$command
     set -l operands 0
+    set -l first
     set -l dashes no
     set -l script no
     set -l i 3
@@ -32,6 +33,7 @@ function __tenure_where
             end
         else
             set operands (math $operands + 1)
+            set -q first[1]; or set first $token
             if test $command = run
                 # Of `-c STRING`, in place of a command, nothing is known.
                 if test $script = yes; or contains -- "$tokens[$i]" -c --command
@@ -46,7 +48,9 @@ function __tenure_where
             end
         end
     end
-    if test $operands -gt 0
+    if test $command = sim; and test $operands -gt 0
+        echo sim target $first $operands
+    else if test $operands -gt 0
         echo $command nothing
     else
         echo $command name
@@ -128,6 +132,21 @@ function __tenure_subcommand
     complete -C "$before "(commandline -ct)
 end
 
+# What can be simulated; for the catalogue the known bugs alone.
+function __tenure_sim_targets
+    set -l at (__tenure_where | string split ' ')
+    switch $at[3]:$at[4]
+        case 'catalogue:*'
+            tenure sim targets 2>/dev/null | string replace -rf '/sound .*' ''
+        case 'hunt:*' run:1 replay:1 shrink:1 explain:1
+            tenure sim targets 2>/dev/null | string replace -r ' .*' ''
+    end
+end
+
+function __tenure_sim_commands
+    tenure sim --help 2>/dev/null | sed -n '/^Commands/,/^$/s/^  \([a-z]*\)  *\(.*\)/\1\t\2/p'
+end
+
 complete -c tenure -f
 complete -c tenure -n '__tenure_is subcommand' -l help -s h -d 'what it does'
 complete -c tenure -n '__tenure_is subcommand' -l version -d 'the version'
@@ -146,6 +165,10 @@ for line in (tenure help 2>/dev/null | string match -r '^  [a-z]+ .*')
             set which busy
         case rm
             set which free
+        case sim
+            set which
+            complete -c tenure -n '__tenure_is sim name' -a '(__tenure_sim_commands)'
+            complete -c tenure -n '__tenure_is sim target' -a '(__tenure_sim_targets)'
         case run
             complete -c tenure -n '__tenure_is run command' -a '(__tenure_subcommand)'
     end
@@ -166,13 +189,15 @@ for line in (tenure help 2>/dev/null | string match -r '^  [a-z]+ .*')
             set -ga __tenure_valued_$command $options
             contains -- --space $options; and set -a value -a '(__fish_complete_directories (commandline -ct))'
             contains -- --group $options; and set -a value -a '(__fish_complete_groups)'
+            contains -- --engine $options; and set -a value -a 'uniform sticky pct2 pct3 pct4 pct5 sweep'
+            string match -qr -- '^--(html|junit|output|tape-file)$' $options; and set value -r -F
         end
         for name in $options
             if string match -q -- '--*' $name
-                complete -c tenure -n "__tenure_is $command name value nothing" \
+                complete -c tenure -n "__tenure_is $command name value nothing target" \
                     -l (string sub -s 3 -- $name) $value -d $description
             else
-                complete -c tenure -n "__tenure_is $command name value nothing" \
+                complete -c tenure -n "__tenure_is $command name value nothing target" \
                     -s (string sub -s 2 -- $name) $value -d $description
             end
         end

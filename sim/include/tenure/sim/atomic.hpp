@@ -132,7 +132,7 @@ class Atomic {
         memory.modify(world->this_thread(), this, to_bits(seen), to_bits(desired), acquires(success), releases(success),
                       sequential(success));
       } else {
-        memory.read(world->this_thread(), this, to_bits(seen), 0, acquires(failure));
+        memory.read(world->this_thread(), this, to_bits(seen), 0, acquires(failure), sequential(failure));
       }
     }
     if (world != nullptr) world->record(equal ? Op::cas : Op::cas_failed, this, to_bits(seen), to_bits(desired));

@@ -31,9 +31,9 @@ struct Target {
 };
 
 template <class S>
-Target target(std::string summary = {}) {
+Target target(const std::string& summary = {}) {
   const std::string name(S().name());
-  return {.name = name, .summary = std::move(summary), .make = [] { return std::make_unique<S>(); }};
+  return {.name = name, .summary = summary, .make = [] { return std::make_unique<S>(); }};
 }
 
 // Exit status: 0 nothing failed (of `catalogue`: every bug was found, no twin failed), 1 a property failed, 64 usage.

@@ -14,6 +14,7 @@ class LeaseOracle {
   void reset() { *this = LeaseOracle(); }
 
   void granted(World& world, std::uint64_t token = 0, std::uint64_t deadline_ns = never_ns) {
+    world.record(Op::hold, this, token, deadline_ns);
     if (held(world)) world.fail("exclusion", "two holders");
     if (token != 0 && token <= last_token_) world.fail("token", "a token that is not larger than the one before");
     holder_ = world.this_thread();
@@ -23,10 +24,13 @@ class LeaseOracle {
     ++grants_;
   }
   // Only the holder's call counts: one that lost its lease has nothing to renew or release.
-  void renewed(const World& world, std::uint64_t deadline_ns) {
-    if (holder_ == world.this_thread()) deadline_ns_ = deadline_ns;
+  void renewed(World& world, std::uint64_t deadline_ns) {
+    if (holder_ != world.this_thread()) return;
+    deadline_ns_ = deadline_ns;
+    world.record(Op::hold, this, last_token_, deadline_ns);
   }
-  void released(const World& world) {
+  void released(World& world) {
+    world.record(Op::let_go, this, 0);
     if (holder_ == world.this_thread()) holder_ = nobody;
   }
   // Somebody else is about to end the hold.

@@ -22,8 +22,8 @@ inline World& here() {
 
 // A new process with one thread. `body()` is copied, and never destroyed: it must not own memory.
 template <class Body>
-ProcessId start_process(World& world, Body body, bool killable = true) {
-  const ProcessId process = world.spawn_process(killable);
+ProcessId start_process(World& world, Body body, bool killable = true, HostId host = 0) {
+  const ProcessId process = world.spawn_process(killable, host);
   world.spawn(process, body);
   return process;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -49,6 +50,14 @@ struct Decision {
   Kind kind;
   bool operator==(const Decision&) const = default;
 };
+
+// std::popcount is a call where the processor is not known to have the instruction.
+inline std::uint32_t count_bits(std::uint64_t x) {
+  x -= (x >> 1) & 0x5555555555555555;
+  x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333);
+  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return static_cast<std::uint32_t>((x * 0x0101010101010101) >> 56);
+}
 
 // A small, fast generator (wyrand) with a good seed.
 class Random {
@@ -168,7 +177,9 @@ class Tape {
     return choice;
   }
   // The actor that goes on: one of the bits of `ready`, of which `last` is one if `goes_on`.
-  std::uint32_t choose_actor(std::uint64_t ready, std::uint32_t last, bool goes_on);
+  std::uint32_t choose_actor(std::uint64_t ready, std::uint32_t last, bool goes_on) {
+    return plain_ ? draw_actor(ready, last, goes_on) : choose_actor_by_source(ready, last, goes_on);
+  }
   // The fault that lands, one of the bits of `enabled`, or none.
   Fault choose_fault(std::uint32_t enabled);
   // The step at which the next fault lands, when `steps` have been taken: 0 stands for a question at every step, ~0 for none.
@@ -178,7 +189,10 @@ class Tape {
   bool keyed() const { return keyed_; }
   void stand_at(const Place& place);
   // Notes the deviations of the next run. They are complete when the run is over.
-  void note_deviations(bool on) { noting_ = keyed_ = on; }
+  void note_deviations(bool on) {
+    noting_ = keyed_ = on;
+    plain_ = false;
+  }
   const std::vector<Deviation>& deviations() const { return deviations_; }
 
   std::vector<Decision> decisions() const;
@@ -196,6 +210,8 @@ class Tape {
     if (position_ == decisions_.size()) decisions_.resize(2 * decisions_.size() + 256);
     decisions_[position_++] = decision;
   }
+  std::uint32_t draw_actor(std::uint64_t ready, std::uint32_t last, bool goes_on);
+  std::uint32_t choose_actor_by_source(std::uint64_t ready, std::uint32_t last, bool goes_on);
   std::uint32_t draw(std::uint32_t n, Kind kind);
   std::uint32_t look_up(std::uint32_t n, Kind kind);
   std::uint32_t read(std::uint32_t n, Kind kind);
@@ -207,6 +223,7 @@ class Tape {
 
   Source source_ = Source::random;
   Engine engine_ = Engine::uniform;
+  bool plain_ = false;  // uniform or sticky, and nobody wants to know places: the fast way
   bool keyed_ = false;
   bool noting_ = false;
   bool diverged_ = false;
@@ -238,6 +255,19 @@ class Tape {
   std::span<const std::uint8_t> bytes_;
   Bounds left_{};
 };
+
+inline std::uint32_t Tape::draw_actor(std::uint64_t ready, std::uint32_t last, bool goes_on) {
+  std::uint64_t others = ready;
+  if (goes_on) others &= ~(std::uint64_t{1} << last);
+  const std::uint32_t n = count_bits(others) + (goes_on ? 1 : 0);
+  if (n == 1) return static_cast<std::uint32_t>(std::countr_zero(ready));
+  const bool stays = engine_ == Engine::sticky && goes_on && random_.next() >> 61 != 0;
+  std::uint32_t choice = stays ? 0 : random_.below(n);
+  record({choice, n, goes_on ? Kind::preempt : Kind::next});
+  if (goes_on && choice-- == 0) return last;
+  for (; choice != 0; --choice) others &= others - 1;
+  return static_cast<std::uint32_t>(std::countr_zero(others));
+}
 
 // A tape as text, in base 36: for every decision that is not the quiet one its distance from the one before, then
 // "-choice" unless that is 1.

@@ -42,6 +42,7 @@ struct Point {
   Kind kind = Kind::step;
   std::string label = {};  // "cas word 0 -> 1". Of a fault: what KILL, PAUSE or CLOCK JUMP leave unsaid, may be empty
   bool minor = false;      // a step that changes nothing: the first one to be left out where there is no room
+  std::string place = {};  // in the source, as "lock.cpp:12 acquire"; may be empty
 };
 
 struct Arrow {

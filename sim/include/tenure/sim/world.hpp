@@ -325,9 +325,7 @@ class World {
   static World* active() { return active_; }
 
   void step(Site site = Site::current()) {
-    Thread& thread = threads_[running_];
-    thread.site_before = thread.site;
-    thread.site = site;
+    site_[running_] = {site, site_[running_].next};
     now_ns_ += config_.step_ns;
     ++actor_steps_[running_];
     if (++steps_ >= config_.steps_max || now_ns_ >= alarm_ns_) [[unlikely]]
@@ -352,11 +350,11 @@ class World {
   // Whether a weak compare-and-swap fails here for no reason: a spurious event, like a sleep that ends so.
   bool fails_weak_cas();
   // The newest store to `word` in the running thread's own buffer.
-  bool forwards(const void* word, std::uint64_t& bits) const { return threads_[running_].stores.count != 0 && find_buffered(word, bits); }
+  bool forwards(const void* word, std::uint64_t& bits) const { return buffers_stores() && find_buffered(word, bits); }
   void buffer_store(void* word, std::uint32_t bytes, std::uint64_t bits);
   // What a locked instruction, a fence or a system call does to the running thread's stores.
   void drain() {
-    if (threads_[running_].stores.count != 0) drain_all(running_);
+    if (buffers_stores() && threads_[running_].stores.count != 0) drain_all(running_);
   }
   // The same in every memory mode: all that this thread did and saw comes before all that follows.
   void barrier() {
@@ -521,6 +519,8 @@ class World {
 
   // scheduler.cpp
   void schedule();
+  void schedule_attentively();
+  void take_own_step(std::uint32_t actor);
   std::uint32_t pick();
   void follow_cue(std::uint32_t& actor);
   void next_cue();
@@ -554,10 +554,11 @@ class World {
   void reboot(HostId host);
   void part();
   void kill(ProcessId process);
-  void note_kill(const Thread& thread);
+  void note_kill(std::uint32_t thread);
   void end_at_once(ProcessId process);
   void pause(ProcessId process, std::uint64_t steps);
   void process_ends(ProcessId process);
+  void end_in_order(std::uint64_t threads);
   std::uint32_t steps_length() { return choose(config_.pause_steps_max, Kind::length) + 1; }
   std::uint64_t host_boottime_ns(const Host& host) const;
   std::uint64_t true_ns(const Host& host, std::uint64_t ns) const;  // a span of the host's time
@@ -631,6 +632,11 @@ class World {
   void* exceptions_ = nullptr;                    // where the C++ runtime keeps what it knows of this thread's exceptions
   std::uint32_t fault_step_ = ~std::uint32_t{0};  // where the next fault lands
   std::array<std::uint32_t, 64> actor_steps_{};
+  struct Sites {
+    Site next;  // of the step that a thread is about to take
+    Site last;
+  };
+  std::array<Sites, threads_max> site_{};
   Tape* tape_ = nullptr;
   Config config_;
 
