@@ -320,7 +320,26 @@ void hears_it_is_stale(Actor& me) {
   me.nap(30 * ms);
 }
 
+// However many wake somebody at once: whoever was told something before a wake-up does not sleep past it.
+constexpr std::uint32_t told_in = 9;  // the cell of a slot that nobody has
+void looks_when_poked(Actor& me) {
+  auto& table = me.model.table();
+  auto& seq = table.wait_cell(me.seat().wait).seq;
+  while (true) {
+    const std::uint32_t seen = seq.load(std::memory_order_acquire);
+    if (table.wait_cell(told_in).seq.load() == 3) return;
+    const core::Watch<sim::SimPlatform> watch{&seq, seen};
+    me.expect(table.platform().wait({&watch, 1}, core::second_ns) != core::WaitResult::timed_out, "a waiter sleeps past a wake-up");
+  }
+}
+void pokes(Actor& me) {
+  auto& table = me.model.table();
+  table.wait_cell(told_in).seq.fetch_add(1);
+  table.poke(0);
+}
+
 constexpr Scene scenes[] = {
+    {"queue-pokes", {looks_when_poked, pokes, pokes, pokes}, true, 0, 8, true, 0, 2000},
     {"queue-sleeps", {sleeps, hold_on, nullptr, nullptr}},
     {"queue-served", {served_at_once, hold_until_2, nullptr, nullptr}},
     {"queue-cancelled", {cancelled_asleep, hold_on, nullptr, nullptr}},

@@ -278,6 +278,32 @@ void overdue_long(Actor& me) {
   me.reach(3);
 }
 
+// The word moves just when somebody enters beside the tree, every time for a while: he enters later.
+void overdue_and_moving(Actor& me) {
+  me.await(1);
+  me.nap(15 * ms);
+  struct Mover {
+    Actor* actor;
+    std::uint64_t until_ns;
+  } mover{&me, me.now() + 58 * ms};
+  sim::Patience patience;
+  patience.context = &mover;
+  patience.blocked = [](void* context, std::uint32_t) {
+    auto* self = static_cast<Mover*>(context);
+    if (self->actor->now() >= self->until_ns) return;
+    auto& word = self->actor->model.table().word(self->actor->handle().lease);
+    const core::LeaseWord seen{word.ghost()};
+    const std::uint64_t whole = (seen.bits & ~std::uint64_t{0xF}) | static_cast<std::uint64_t>(core::Mode::exclusive);
+    word.store(seen.mode() == core::Mode::broken ? whole : seen.broken().bits);
+  };
+  Grant grant;
+  me.expect(me.leases().acquire(me.handle(), me.seat(), {}, patience, grant) == Acquired::granted, "granted in the end");
+  me.expect(grant.past == Past::overdue && me.model.word(me.handle().lease).same_grant(grant.word), "and it is so");
+  me.expect(me.now() >= mover.until_ns && me.now() < mover.until_ns + 10 * ms, "not before the word stood still");
+  me.leases().release(grant);
+  me.reach(3);
+}
+
 void broken_run(Actor& me) {
   me.await(1);
   const core::LeaseWord seen = me.model.word(me.handle().lease);
@@ -335,6 +361,7 @@ constexpr Scene scenes[] = {
     {"answers-tagged-run", {waits_for_tree<true>, tagged_run, ends_the_tree, nullptr}},
     {"answers-untagged-run", {waits_for_tree<false>, untagged_run, ends_the_tree, nullptr}},
     {"answers-overdue", {overdue, leased_run, nullptr, nullptr}},
+    {"answers-overdue-moving", {overdue_and_moving, leased_run, nullptr, nullptr}},
     {"answers-overdue-long", {overdue_long, long_leased_run, nullptr, nullptr}},
     {"answers-broken-run", {broken_run, untagged_run, nullptr, nullptr}},
     {"answers-run-no-bell", {run_without_bell, untagged_run, nullptr, nullptr}, true, 0, 8, false},

@@ -1,5 +1,5 @@
-// One run, one trace: the same to the last byte twice over, and by whatever compiler, optimisation and sanitizer this file is built with. The
-// check builds it with gcc and clang, with -O0 and -O3, and under the sanitizers; all of them compare with the one number below.
+// One run, one trace: the same to the last byte twice over, and by whatever compiler, optimisation and sanitizer this file is built with.
+// The check builds it with gcc and clang, with -O0 and -O3, and under the sanitizers; all of them compare with the one number below.
 //
 // A change of a scenario, of the table's code, or of the simulator changes the number. Then the test prints the new one: see it equal from
 // two compilers before you write it here.
