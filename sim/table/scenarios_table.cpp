@@ -22,8 +22,6 @@ NameRules ContentionScenario::rules() const {
   NameRules rules;
   const bool strict = shape_.ttl_ns == 0 && !shape_.breaks;
   rules.tells_exactly = strict;
-  // A try that may read what the word said before may say so after a release of which nobody has told it.
-  if (shape_.config.memory == Memory::release_acquire) rules.busy = LockModel::Busy::spurious;
   rules.bound_ns = shape_.bound_ns;
   // What another one had under way when this one began to stand may end first, by an older ticket or a grant not yet heard of; what it
   // begins later comes behind. See check_order for the exceptions.
