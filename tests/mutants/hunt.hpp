@@ -62,6 +62,7 @@ class Hunt {
   std::vector<std::unique_ptr<Stage>> stages_;
   Shared* shared_;
   std::uint64_t survey_runs_ = 0;
+  std::uint64_t runs_most_ = 0;  // of one stage
 };
 
 }  // namespace tenure::mutants

@@ -168,8 +168,8 @@ int run(const Options& options) {
                 mutant.kind.c_str(), mutant.original.c_str(), mutant.mutated.c_str(), told(outcome).c_str());
   }
   print(sum);
-  std::uint32_t harmless = 0;  // survivors that break no promise, or whose fault this memory can't show
-  for (const char* why : {"equivalent", "redundant", "performance", "fairness", "memory"}) harmless += sum.survivors[why];
+  std::uint32_t harmless = 0;  // survivors that break no promise
+  for (const char* why : {"equivalent", "redundant", "performance", "fairness"}) harmless += sum.survivors[why];
   const std::uint32_t faults = sum.all.tried - harmless;
   const double share = faults == 0 ? 100 : 100.0 * sum.all.killed / faults;
   std::printf("%u of %u mutants killed: %.1f %%; %u of those that survive break no promise, so of the faults %.1f %%\n", sum.all.killed,
