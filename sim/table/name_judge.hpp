@@ -103,7 +103,6 @@ class NameJudge {
   std::uint64_t deadline_ns_ = 0;
   std::uint32_t took_part_ = 0;                                   // a bit for each thread
   std::uint32_t standing_ = 0;                                    // in the queue
-  std::uint32_t refused_ = 0;                                     // were told by a renewal that their hold is over
   std::array<OperationId, threads_max> call_{};                   // meant for those who took part
   std::array<Fencing::GrantNumber, threads_max> grant_number_{};  // meant for those who were granted
   FencedResource resource_;
