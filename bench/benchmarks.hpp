@@ -20,6 +20,7 @@ void crowd(const Settings& settings, const Report& report);        // what goes 
 void waiters(const Settings& settings, const Report& report);      // what 10 and 1,000 waiters cost the processors
 void memory(const Settings& settings, const Report& report);       // sizes, and the time to attach
 void run(const Settings& settings, const Report& report);          // `tenure run NAME true` against flock(1)
+void simulator(const Settings& settings, const Report& report);    // how many runs the simulator makes
 
 // What `memory` runs in a fresh program: attaches, acquires once, prints figures.
 int attach_once(const std::string& directory);

@@ -20,7 +20,7 @@ struct Benchmark {
   std::string_view name;
   void (*measure)(const Settings&, const Report&);
 };
-constexpr std::array<Benchmark, 8> benchmarks{{
+constexpr std::array<Benchmark, 9> benchmarks{{
     {"uncontended", tenure::bench::uncontended},
     {"names", tenure::bench::names},
     {"death", tenure::bench::death},
@@ -29,6 +29,7 @@ constexpr std::array<Benchmark, 8> benchmarks{{
     {"waiters", tenure::bench::waiters},
     {"memory", tenure::bench::memory},
     {"run", tenure::bench::run},
+    {"simulator", tenure::bench::simulator},
 }};
 
 struct Arguments {
