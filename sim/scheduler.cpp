@@ -60,6 +60,7 @@ void World::schedule_attentively() {
       return;
     } else if (fault_step_ != 0 || actor_steps_[actor] == 0 || !meets_fault(actor)) {
       continue_thread(actor);
+      running_ = nobody;
     }
   }
 }
