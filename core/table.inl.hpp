@@ -29,8 +29,9 @@ SlotView<P> Table<P>::look(uint32_t number) {
     case SlotState::live:
     case SlotState::run: {
       view.bell = &slot.bells[bell_of(view.state.generation())];
-      // Acquire: partner of the kernel's store at death; what the dead wrote before is then seen.
-      view.bell_value = view.bell->load(std::memory_order_acquire);
+      // Sequentially consistent: partner of the kernel's store at death; what the dead wrote before is then seen. And whoever has left the
+      // queue, and looks for the one behind it, must not take for alive whom that one has already seen dead, and no longer waits for.
+      view.bell_value = view.bell->load(std::memory_order_seq_cst);
       view.dead = bell::rung(view.bell_value);
       break;
     }
