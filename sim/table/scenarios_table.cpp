@@ -15,10 +15,10 @@ constexpr std::string_view lease_names[] = {"orders", "invoices", "mail", "backu
 }  // namespace
 
 ContentionScenario::ContentionScenario(const Contention& shape) : shape_(shape), model_(shape.processes + (shape.successors != 0 ? 1 : 0)) {
-  for (std::uint32_t i = 0; i < shape_.leases; ++i) name_[i].judge = NameJudge(rules());
+  for (std::uint32_t i = 0; i < shape_.leases; ++i) name_[i].judge = NameJudge(rules(false));
 }
 
-NameRules ContentionScenario::rules() const {
+NameRules ContentionScenario::rules(bool stale_reads) const {
   NameRules rules;
   const bool strict = shape_.ttl_ns == 0 && !shape_.breaks;
   rules.tells_exactly = strict;
@@ -27,7 +27,7 @@ NameRules ContentionScenario::rules() const {
   // begins later comes behind. See check_order for the exceptions.
   if (strict && shape_.config.pauses_max == 0) rules.passes_max = shape_.processes * shape_.threads - 1;
   // Who reads what is no longer so may find a lease taken that is free, and a queue empty that isn't: only order in time is lost.
-  if (shape_.config.memory == Memory::release_acquire) {
+  if (stale_reads) {
     rules.busy = LockModel::Busy::spurious;
     rules.passes_max = NameRules::unlimited;
   }
@@ -42,6 +42,10 @@ void ContentionScenario::setup(World& world) {
   wish_.fill({});
   for (auto& word : cancelled_) word.store(0);
   for (auto& word : data_) word.store(0);
+  if (world.has_stale_reads() != stale_reads_) {
+    stale_reads_ = world.has_stale_reads();
+    for (std::uint32_t i = 0; i < shape_.leases; ++i) name_[i].judge = NameJudge(rules(stale_reads_));
+  }
   for (std::uint32_t i = 0; i < shape_.leases; ++i) {
     Name& name = name_[i];
     name.handle = model_.preset_name(lease_names[i]);

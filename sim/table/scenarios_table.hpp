@@ -96,7 +96,7 @@ class ContentionScenario final : public Scenario {
   void spawn_successors(World& world);
   bool someone_died_unheard(World& world);
   void tell_sleepers(World& world);
-  NameRules rules() const;
+  NameRules rules(bool stale_reads) const;
   // The search over states has no use for properties of which each asks for a state of its own: a history is another with every order of
   // answers. The plain scenarios are there for it, and have only the oracle.
   bool judges() const { return shape_.judges.properties && !shape_.plain; }
@@ -138,6 +138,7 @@ class ContentionScenario final : public Scenario {
   std::uint32_t successors_left_ = 0;
   std::uint32_t successors_due_ = 0;
   std::uint32_t kills_ = 0;
+  bool stale_reads_ = false;  // what the judges are made for
 };
 
 }  // namespace tenure::sim
