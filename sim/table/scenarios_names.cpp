@@ -215,7 +215,8 @@ void NamesScenario::on_idle(World& world) {
 void NamesScenario::check(World& world) {
   std::array<TableModel::Known, names_max> known;
   for (std::uint32_t i = 0; i < shape_.names; ++i) known[i] = {name_at(i), ledger_[i].oracle.last_token()};
-  for (std::uint32_t i = 0; shape_.judges.properties && i < shape_.names; ++i) ledger_[i].judge.judge(world, checker_);
+  const bool in_time = !world.has_stale_reads();  // see ContentionScenario::check
+  for (std::uint32_t i = 0; shape_.judges.properties && in_time && i < shape_.names; ++i) ledger_[i].judge.judge(world, checker_);
   model_.judge_remains(world, {known.data(), shape_.names});
   if (!shape_.recreates) return;
   second_model_.reset(world, world.token_mark());
