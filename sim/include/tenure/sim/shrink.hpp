@@ -26,7 +26,7 @@ struct RunSize {
 
 struct ShrinkBudget {
   std::uint64_t replays_max = 100'000;
-  double seconds_max = 1;
+  double seconds_max = 1.8;
   // When nothing more can be taken away: look for other runs that fail by the same property and are shorter, and shrink those. What is
   // found may be another mistake with the same consequence.
   bool looks_elsewhere = true;
