@@ -98,7 +98,7 @@ void Tape::start(const RunId& id, const Config& config) {
   faults_.draw(random_, config, horizon);
   if (engine_ != Engine::pct) return;
   constexpr std::uint8_t first_priority = 128;
-  for (std::uint8_t i = 0; i < priority_.size(); ++i) priority_[i] = static_cast<std::uint8_t>(first_priority + i);
+  for (std::size_t i = 0; i < priority_.size(); ++i) priority_[i] = static_cast<std::uint8_t>(first_priority + i);
   for (std::uint32_t i = 63; i != 0; --i) std::swap(priority_[i], priority_[random_.below(i + 1)]);
   lowest_ = first_priority;
   turns_ = 0;

@@ -7,6 +7,7 @@
 
 namespace tenure::sim {
 
+// NOLINTNEXTLINE(readability-function-size): a line for each operation
 std::string_view name_of(Op op) {
   switch (op) {
     case Op::inherit_byte: return "inherits bytes";

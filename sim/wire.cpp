@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -44,7 +45,7 @@ class Reader {
   template <class T>
   T get() {
     T value{};
-    std::memcpy(&value, text_.data(), sizeof(value));
+    std::copy_n(text_.begin(), sizeof(value), reinterpret_cast<char*>(&value));
     text_.remove_prefix(sizeof(value));
     return value;
   }
