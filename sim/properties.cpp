@@ -118,7 +118,7 @@ std::optional<Finding> Recovery::granted(std::uint32_t thread, bool told, std::u
 
 std::optional<Finding> Recovery::check(std::uint64_t now_ns, const Faults& faults) {
   bool late = false;
-  waiters_.each([&](std::uint32_t, const Waiter& waiter) {
+  waiters_.each([&](std::uint32_t, const Waiting& waiter) {
     late = late || faults.quiet_ns(std::max(waiter.began_ns, died_ns_), now_ns) > bound_ns_;
   });
   if (holder_died_ && late) return Finding{"recovery", "a holder died, and nobody who waits was granted within the bound"};
@@ -139,13 +139,13 @@ void Liveness::died(std::uint32_t process) { drop_all(waiters_, process); }
 
 std::optional<Finding> Liveness::check(std::uint64_t now_ns, const Faults& faults) {
   bool late = false;
-  waiters_.each([&](std::uint32_t, const Waiter& waiter) { late = late || faults.quiet_ns(waiter.began_ns, now_ns) > bound_ns_; });
+  waiters_.each([&](std::uint32_t, const Waiting& waiter) { late = late || faults.quiet_ns(waiter.began_ns, now_ns) > bound_ns_; });
   if (late) return Finding{"liveness", "a waiter is not served"};
   return std::nullopt;
 }
 
 bool Liveness::ends_late(std::uint32_t thread, std::uint64_t now_ns, const Faults& faults) {
-  const Waiter* const waiter = waiters_.find(thread);
+  const Waiting* const waiter = waiters_.find(thread);
   const bool late = waiter != nullptr && faults.quiet_ns(waiter->began_ns, now_ns) > bound_ns_;
   waiters_.drop(thread);
   return late;

@@ -41,7 +41,7 @@ class Items : public Protocol {
     }
   }
 
-  PlainMutex mutex_;
+  Mutex mutex_;
   Condition condition_;
   Atomic<std::uint32_t> items_;
 };
@@ -59,7 +59,7 @@ class GroupCondition {
     for (std::uint32_t group = 0; group < 2; ++group) signals_[group].store(opened(group));
   }
 
-  void wait(PlainMutex& mutex) {
+  void wait(Mutex& mutex) {
     internal_.lock();
     const std::uint32_t group = newer_.load();
     unsignalled_[group % 2].store(unsignalled_[group % 2].load() + 1);
@@ -108,7 +108,7 @@ class GroupCondition {
   }
 
   bool broken_ = false;
-  PlainMutex internal_;
+  Mutex internal_;
   Atomic<std::uint32_t> newer_;  // the group that arrivals join
   std::array<Atomic<std::uint32_t>, 2> unsignalled_;
   std::array<Atomic<std::uint32_t>, 2> signals_;
@@ -122,7 +122,7 @@ class TokenCondition {
     tokens_ = broken ? 2 : 1u << 31;
     token_.store(0);
   }
-  void wait(PlainMutex& mutex) {
+  void wait(Mutex& mutex) {
     const std::uint32_t seen = token_.load();
     mutex.unlock();
     sleep_on(token_, seen);
@@ -188,7 +188,7 @@ class NotifyHoldsMutex : public Protocol {
     if (broken()) internal_.unlock();
   }
 
-  PlainMutex internal_;
+  Mutex internal_;
   Atomic<std::uint32_t> waiters_;
   Atomic<std::uint32_t> notice_;
 };

@@ -1,4 +1,4 @@
-// What the protocols of the catalogue share. Internal to sim/protocols.
+// What the protocols of the catalogue share. Internal to sim/catalogue.
 #pragma once
 
 #include <cstdint>
@@ -8,50 +8,30 @@
 
 #include <tenure/sim/atomic.hpp>
 #include <tenure/sim/process.hpp>
+#include <tenure/sim/protocol.hpp>
 #include "sim/catalogue/catalogue.hpp"
 
 namespace tenure::sim::protocols {
 
 inline World& world() { return here(); }
-inline std::uint32_t my_tid() { return world().tid(world().this_thread()); }
 
-class Protocol : public Scenario {
+class Protocol : public sim::Protocol {
  public:
   Protocol(const Bug& bug, Variant variant)
-      : bug_(bug), broken_(variant == Variant::broken), name_(std::string(bug.id) + (broken_ ? "" : "/sound")) {}
-  std::string_view name() const override { return name_; }
-  Config config() const override { return bug_.config; }
+      : sim::Protocol(std::string(bug.id) + (variant == Variant::broken ? "" : "/sound"), bug.config),
+        broken_(variant == Variant::broken) {}
 
  protected:
   bool broken() const { return broken_; }
 
  private:
-  const Bug& bug_;
   bool broken_;
-  std::string name_;
 };
 
 template <class P>
 std::unique_ptr<Scenario> make(const Bug& bug, Variant variant) {
   return std::make_unique<P>(bug, variant);
 }
-
-// A sound lock of three states (free, taken, taken with sleepers) for what isn't the subject. Nobody may die in it.
-class PlainMutex {
- public:
-  void reset() { word_.store(0); }
-  void lock() {
-    std::uint32_t seen = 0;
-    if (word_.compare_exchange_strong(seen, 1)) return;
-    while (word_.exchange(2) != 0) sleep_on(word_, 2);
-  }
-  void unlock() {
-    if (word_.exchange(0) == 2) wake(word_);
-  }
-
- private:
-  Atomic<std::uint32_t> word_;
-};
 
 // The rows of each file.
 std::vector<Bug> lock_file_bugs();

@@ -22,7 +22,7 @@ class TwoLevels : public RemoteLock {
   static constexpr std::uint64_t ttl_ns = 10 * ms;
   virtual void use() = 0;
 
-  PlainMutex local_;
+  Mutex local_;
 };
 
 // Row 21. Releasing a remote lock that has expired throws, before the local one is released.

@@ -283,6 +283,12 @@ class BoundedWake {
   PerParticipant<Waiter> waiters_;
 };
 
+// Somebody who waits, of which process, since when.
+struct Waiting {
+  std::uint32_t process;
+  std::uint64_t began_ns;
+};
+
 // Property "recovery": after a holder's death somebody who waits is granted within the bound, and the next grant is told of the death, as
 // previous_holder_died() tells it; and nobody is told of a death that was none.
 class Recovery {
@@ -316,15 +322,11 @@ class Recovery {
   }
 
  private:
-  struct Waiter {
-    std::uint32_t process;
-    std::uint64_t began_ns;
-  };
   std::uint64_t bound_ns_;
   bool holder_died_ = false;  // since the last grant
   bool somebody_died_ = false;
   std::uint64_t died_ns_ = 0;  // of a holder
-  PerParticipant<Waiter> waiters_;
+  PerParticipant<Waiting> waiters_;
 };
 
 // Property "liveness": every waiter that lives is served within the bound, counted from the last fault if that came after it began to wait.
@@ -360,14 +362,10 @@ class Liveness {
   }
 
  private:
-  struct Waiter {
-    std::uint32_t process;
-    std::uint64_t began_ns;
-  };
   bool ends_late(std::uint32_t thread, std::uint64_t now_ns, const Faults& faults);
 
   std::uint64_t bound_ns_;
-  PerParticipant<Waiter> waiters_;
+  PerParticipant<Waiting> waiters_;
 };
 
 }  // namespace tenure::sim
