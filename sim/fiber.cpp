@@ -121,14 +121,28 @@ void Fiber::restart(void (*entry)(void*), void* argument) {
   top_ = stack_ + guard_bytes + stack_bytes - color * color_bytes;
   entry_ = entry;
   argument_ = argument;
+  constexpr std::size_t first_frame_bytes = 128;  // of which it doesn't write all
+  std::memset(top_ - first_frame_bytes, 0, first_frame_bytes);
   context_ = boost::context::detail::make_fcontext(top_, static_cast<std::size_t>(top_ - stack_) - guard_bytes, &Arrival::enter);
 }
 
 std::span<const std::byte> Fiber::saved() const { return {static_cast<const std::byte*>(context_), top_}; }
 
-void Fiber::wipe() {
-  constexpr std::size_t used_bytes = 8 * 1024;
-  if (top_ != nullptr) std::memset(top_ - used_bytes, 0, used_bytes);
+#if defined(TENURE_FIBERS_UNDER_ASAN) || defined(TENURE_FIBERS_UNDER_TSAN)
+const bool Fiber::can_go_back = false;
+#else
+const bool Fiber::can_go_back = true;
+#endif
+
+void Fiber::go_back(std::span<const std::byte> saved) {
+  std::byte* const low = top_ - saved.size();
+  std::memcpy(low, saved.data(), saved.size());
+  context_ = low;
+}
+
+void Fiber::forget() {
+  constexpr std::size_t used_bytes = 4 * 1024;
+  if (can_go_back) std::memset(static_cast<std::byte*>(context_) - used_bytes, 0, used_bytes);
 }
 
 void Fiber::switch_over(Fiber& from, Fiber& to) {

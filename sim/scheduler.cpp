@@ -61,6 +61,8 @@ void World::schedule_attentively() {
     } else if (fault_step_ != 0 || actor_steps_[actor] == 0 || !meets_fault(actor)) {
       continue_thread(actor);
       running_ = nobody;
+      fibers_[actor].forget();
+      threads_[actor].knowledge = knowledge_hash(actor);
     }
   }
 }
@@ -110,7 +112,7 @@ void World::stand() {
 void World::return_to_main() {
   const std::uint32_t self = std::exchange(running_, nobody);
   threads_[self].exceptions = *static_cast<std::array<std::uint64_t, 2>*>(exceptions_);
-  Fiber::switch_over(threads_[self].fiber, main_);
+  Fiber::switch_over(fibers_[self], main_);
 }
 
 // A fault of the search lands before the thread goes on, not on its stack: what it left there would make equal states differ.
@@ -124,7 +126,10 @@ bool World::meets_fault(std::uint32_t thread) {
 // Ends a run that has come to a state whose future the search knows. Decisions that are given lead to states that are all known.
 bool World::seen_before() {
   if (tape_->in_prefix()) return false;
-  if (states_->insert(state_hash())) return false;
+  if (states_->insert(state_hash())) {
+    save_checkpoint();
+    return false;
+  }
   verdict_.cut = over_ = true;
   return true;
 }
@@ -168,7 +173,7 @@ void World::follow_cue(std::uint32_t& actor) {
 
 // What the C++ runtime keeps of exceptions belongs to a thread, and follows its fiber.
 void World::continue_thread(std::uint32_t thread) {
-  Fiber& from = running_ == nobody ? main_ : threads_[running_].fiber;
+  Fiber& from = running_ == nobody ? main_ : fibers_[running_];
   auto* const kept = static_cast<std::array<std::uint64_t, 2>*>(exceptions_);
   if (running_ != nobody) {
     threads_[running_].exceptions = *kept;
@@ -176,12 +181,12 @@ void World::continue_thread(std::uint32_t thread) {
   }
   *kept = threads_[thread].exceptions;
   running_ = thread;
-  Fiber::switch_over(from, threads_[thread].fiber);
+  Fiber::switch_over(from, fibers_[thread]);
 }
 
 void World::leave() {
   *static_cast<std::array<std::uint64_t, 2>*>(exceptions_) = {};
-  Fiber::switch_over(threads_[running_].fiber, main_);
+  Fiber::switch_over(fibers_[running_], main_);
   std::abort();
 }
 

@@ -12,6 +12,8 @@
 #include <tenure/sim/site_coverage.hpp>
 #include <tenure/sim/world.hpp>
 
+#include "sim/checkpoint.hpp"
+
 namespace tenure::sim {
 
 void World::refuse(const char* sentence) {
@@ -23,12 +25,7 @@ World::World() = default;
 World::~World() = default;
 
 Verdict World::run(Scenario& scenario, const Config& config, Tape& tape, bool tracing) {
-  reset(config, tape, tracing);
-  scenario_ = &scenario;
-  add_host();
-  scenario.setup(*this);
-  attentive_ = tape.keyed() || !script_.empty() || states_ != nullptr || coverage_ != nullptr;
-  plan_faults();
+  if (states_ == nullptr || !go_back(tape)) begin(scenario, config, tape, tracing);
   active_ = this;
   exceptions_ = abi::__cxa_get_globals();
   schedule();
@@ -39,6 +36,27 @@ Verdict World::run(Scenario& scenario, const Config& config, Tape& tape, bool tr
   verdict_.hash = hash_;
   verdict_.steps = steps_;
   return verdict_;
+}
+
+void World::begin(Scenario& scenario, const Config& config, Tape& tape, bool tracing) {
+  reset(config, tape, tracing);
+  scenario_ = &scenario;
+  add_host();
+  scenario.setup(*this);
+  attentive_ = tape.keyed() || !script_.empty() || states_ != nullptr || coverage_ != nullptr;
+  plan_faults();
+  if (states_ == nullptr || !run_memory_.empty()) return;
+  scenario.name_memory(run_memory_);
+  if (run_memory_.empty() || has_stale_reads() || !script_.empty()) {
+    refuse("this scenario can't be searched for states: it has no name_memory(), or a script, or stale reads");
+  }
+  name_memory(run_memory_);
+}
+
+void World::search(StateSet* states) {
+  states_ = states;
+  run_memory_.clear();
+  checkpoints_ = states == nullptr ? nullptr : std::make_unique<Checkpoints>();
 }
 
 void World::reset(const Config& config, Tape& tape, bool tracing) {
@@ -148,9 +166,11 @@ ThreadId World::add_thread(ProcessId process) {
 // What the creator stored before is seen by the new thread: a system call lies between.
 void World::start_thread(ThreadId thread) {
   if (active_ == this) barrier();
-  if (states_ != nullptr) threads_[thread].fiber.wipe();
-  threads_[thread].fiber.restart(&World::thread_entry, &threads_[thread]);
+  fibers_[thread].restart(&World::thread_entry, &threads_[thread]);
   ready_ |= bit(thread);
+  if (states_ == nullptr) return;
+  fibers_[thread].forget();
+  threads_[thread].knowledge = knowledge_hash(thread);
 }
 
 // An exception is told when it has been caught and destroyed: what the runtime keeps of it is gone before this stack is dropped.

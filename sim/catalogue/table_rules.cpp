@@ -34,7 +34,7 @@ class TableRule final : public Scenario {
   void on_idle(World& world) override { table_->on_idle(world); }
   void on_death(World& world, ProcessId process) override { table_->on_death(world, process); }
   void on_reboot(World& world, HostId host) override { table_->on_reboot(world, host); }
-  void add_state(StateHash& hash) const override { table_->add_state(hash); }
+  void name_memory(RunMemory& memory) override { table_->name_memory(memory); }
 
  private:
   std::string name_;

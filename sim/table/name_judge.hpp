@@ -81,8 +81,11 @@ class NameJudge {
   void judge(World& world, LinearizabilityChecker& checker);
 
   const History& history() const { return history_; }
-  // All that was told since the reset, so that no state of the properties is left out.
-  void add_state(StateHash& hash) const { hash.add(trail_); }
+  // What tells states apart is all that was told since the reset.
+  void name_memory(RunMemory& memory) {
+    memory.add(trail_);
+    memory.keep(*this);
+  }
 
  private:
   static constexpr std::uint32_t threads_max = World::threads_max;

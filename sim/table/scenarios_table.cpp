@@ -140,11 +140,11 @@ void ContentionScenario::operate(World& world, Seat seat, std::uint32_t thread) 
   world.begin_wait();
   wish(world, lease);
   const Acquired result = acquire(world, seat, lease, terms, grant);
-  wish_[world.this_thread()].lease = core::no_index;
+  const Wish wish = std::exchange(wish_[world.this_thread()], {});
   if (judges()) answer(world, name.judge, result);
   switch (result) {
     case Acquired::granted:
-      check_order(world);
+      check_order(world, wish);
       world.end_wait(shape_.bound_ns);
       hold(world, name, grant, terms);
       return;
@@ -198,7 +198,7 @@ Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t leas
   patience.context = &wish_[world.this_thread()];
   patience.queued = [](void* context, std::uint32_t) {
     Wish& wish = *static_cast<Wish*>(context);
-    ++wish.sleeps;
+    ++*wish.sleeps;
     if (wish.judge != nullptr) wish.judge->queued(wish.thread);
   };
   return leases.acquire(handle, seat, terms, patience, grant);
@@ -213,7 +213,9 @@ core::WaitKey ContentionScenario::key_of(ThreadId thread) {
 // Notes who stands in the queue by now, for all to see: with a ticket, and the flag set.
 void ContentionScenario::wish(World& world, std::uint32_t lease) {
   Wish& mine = wish_[world.this_thread()];
-  mine = {world.this_process(), world.this_thread(), lease, 0, nullptr, {}};
+  std::uint32_t& sleeps = sleeps_[world.this_thread()];
+  sleeps = 0;
+  mine = {world.this_process(), world.this_thread(), lease, nullptr, &sleeps, {}};
   if (!model_.word(name_[lease].handle.lease).waiters()) return;
   for (ThreadId thread = 0; thread < wish_.size(); ++thread) {
     const Wish& other = wish_[thread];
@@ -225,12 +227,14 @@ void ContentionScenario::wish(World& world, std::uint32_t lease) {
 
 // Who stood in the queue before we called, and stands there still, has been passed over. A stopped head may be. Otherwise only he who
 // comes while the last taker has cleared the flag, and not yet looked again, may get by, where that taker dies or its lease ends just then.
-void ContentionScenario::check_order(World& world) {
-  const Wish& mine = wish_[world.this_thread()];
-  if (mine.sleeps != 0) world.sometimes("served after a sleep");
-  for (std::uint32_t i = 0; i < mine.sleeps; ++i) world.sometimes("slept");
+void ContentionScenario::check_order(World& world, const Wish& mine) {
+  const std::uint32_t sleeps = sleeps_[world.this_thread()];
+  if (sleeps != 0) world.sometimes("served after a sleep");
+  for (std::uint32_t i = 0; i < sleeps; ++i) world.sometimes("slept");
   for (ThreadId thread = 0; thread < wish_.size(); ++thread) {
-    if (mine.ahead[thread] == 0 || !world.alive(wish_[thread].process) || key_of(thread).bits != mine.ahead[thread]) continue;
+    if (mine.ahead[thread] == 0 || wish_[thread].lease == core::no_index || !world.alive(wish_[thread].process) ||
+        key_of(thread).bits != mine.ahead[thread])
+      continue;
     if (world.config().pauses_max == 0 && kills_ == 0 && shape_.ttl_ns == 0 && shape_.judges.oracle)
       world.fail("order", "granted before somebody who stood in the queue already");
     world.sometimes("a stopped waiter was passed over");
@@ -248,24 +252,23 @@ void ContentionScenario::sleep(World&, std::uint64_t ns) {
   platform_.wait({&watch, 1}, ns);
 }
 
-void ContentionScenario::add_state(StateHash& hash) const {
-  model_.add_state(hash);
-  for (const Session& session : session_) {
-    hash.add(std::uint64_t{session.slot} << 32 | session.threads_left);
-    hash.add(session.generation << 32 | session.second_thread);
-  }
+void ContentionScenario::name_memory(RunMemory& memory) {
+  model_.name_memory(memory);
+  memory.add(session_);
   for (std::uint32_t i = 0; i < shape_.leases; ++i) {
-    name_[i].oracle.add_state(hash);
-    name_[i].judge.add_state(hash);
-    hash.add(name_[i].broken_up_to << 1 | (name_[i].holder_died ? 1 : 0));
+    memory.add(name_[i].oracle);
+    memory.add(name_[i].holder_died);
+    memory.add(name_[i].broken_up_to);
+    if (judges()) name_[i].judge.name_memory(memory);
   }
-  for (const Wish& wish : wish_) {
-    if (wish.lease == core::no_index) continue;
-    hash.add(std::uint64_t{wish.process} << 32 | wish.lease);
-    for (const std::uint64_t key : wish.ahead) hash.add(key);
-  }
-  hash.add(std::uint64_t{successors_left_} << 32 | successors_due_);
-  hash.add(kills_);
+  const std::uint32_t threads_max = (shape_.processes + shape_.successors) * (shape_.threads + 1);
+  for (std::uint32_t i = 0; i < std::min(threads_max, World::threads_max); ++i) memory.add(wish_[i]);
+  memory.keep(sleeps_);
+  memory.add(cancelled_.data(), sizeof(cancelled_));
+  memory.add(data_.data(), sizeof(data_));
+  memory.add(successors_left_);
+  memory.add(successors_due_);
+  memory.add(kills_);
 }
 
 // --- Callbacks ------------------------------------------------------------------------------------------------------------------------

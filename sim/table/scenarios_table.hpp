@@ -64,7 +64,7 @@ class ContentionScenario final : public Scenario {
   void check(World& world) override;
   void on_idle(World& world) override;
   void on_death(World& world, ProcessId process) override;
-  void add_state(StateHash& hash) const override;
+  void name_memory(RunMemory& memory) override;
 
  private:
   static constexpr std::uint32_t leases_max = 4;
@@ -87,8 +87,8 @@ class ContentionScenario final : public Scenario {
     ProcessId process = nobody;
     ThreadId thread = nobody;
     std::uint32_t lease = core::no_index;
-    std::uint32_t sleeps = 0;
     NameJudge* judge = nullptr;
+    std::uint32_t* sleeps = nullptr;                        // counts them
     std::array<std::uint64_t, World::threads_max> ahead{};  // the keys of those who stood in the queue before, 0 for the others
   };
 
@@ -110,7 +110,7 @@ class ContentionScenario final : public Scenario {
   core::Acquired acquire(World& world, core::Seat seat, std::uint32_t lease, core::Terms terms, core::Grant& grant);
   void wish(World& world, std::uint32_t lease);
   core::WaitKey key_of(ThreadId thread);
-  void check_order(World& world);
+  void check_order(World& world, const Wish& mine);
   void hold(World& world, Name& name, core::Grant& grant, core::Terms terms);
   void use(World& world, const Name& name);
   void note_grant(World& world, Name& name, const core::Grant& grant);
@@ -132,6 +132,7 @@ class ContentionScenario final : public Scenario {
   std::array<Session, World::processes_max> session_;
   std::array<Name, leases_max> name_;
   std::array<Wish, World::threads_max> wish_;
+  std::array<std::uint32_t, World::threads_max> sleeps_{};  // of a thread in its call
   std::array<Atomic<std::uint32_t>, World::processes_max> cancelled_;
   std::array<Atomic<std::uint32_t>, leases_max> data_;  // what each lease is for
   Atomic<std::uint32_t> never_;

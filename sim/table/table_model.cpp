@@ -89,8 +89,8 @@ void TableModel::for_each_part(Function function) const {
   function(geometry_.entry_offset, entries * sizeof(core::Segment<SimPlatform>::Entry));
 }
 
-void TableModel::add_state(StateHash& hash) const {
-  for_each_part([&](std::uint64_t from, std::uint64_t bytes) { hash.add_bytes(memory_.get() + from, bytes); });
+void TableModel::name_memory(RunMemory& memory) {
+  for_each_part([&](std::uint64_t from, std::uint64_t bytes) { memory.add(memory_.get() + from, bytes); });
 }
 
 void TableModel::reset(World& world, std::uint64_t token_floor) {

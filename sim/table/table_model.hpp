@@ -44,7 +44,7 @@ class TableModel {
   void preset_session(World& world, ProcessId process, std::uint32_t slot);
 
   // All of the segment that a run can touch.
-  void add_state(StateHash& hash) const;
+  void name_memory(RunMemory& memory);
 
   Table& table() { return table_; }
   Leases& leases() { return leases_; }

@@ -23,8 +23,12 @@ class Fiber {
   // What lies on the stack of a fiber that does not run, its registers included: all that it knows. The places of things are the same in
   // every run of one process.
   std::span<const std::byte> saved() const;
-  // Zeroes what the runs before may have left, so that equal states look equal. REQUIRES: the fiber is about to be restarted.
-  void wipe();
+  // Brings back what saved() returned, once or many times. Only where it is all there is: a sanitizer keeps more.
+  static const bool can_go_back;
+  void go_back(std::span<const std::byte> saved);
+  // Zeroes what calls that have ended left below, lest later ones take it into their frames and make equal states look different.
+  // REQUIRES: the fiber does not run.
+  void forget();
 
   // Stops `from`, which must be the running fiber, and continues `to`. Returns when somebody switches back to `from`.
   static void switch_over(Fiber& from, Fiber& to);

@@ -42,11 +42,6 @@ class LeaseOracle {
   bool held_by(ThreadId thread) const { return holder_ == thread; }
   bool held_by_process(ProcessId process) const { return holder_ != nobody && process_ == process; }
   bool held(const World& world) const { return holder_ != nobody && world.true_now() < deadline_ns_; }
-  void add_state(StateHash& hash) const {
-    hash.add(std::uint64_t{holder_} << 32 | process_);
-    hash.add(last_token_);
-    hash.add(deadline_ns_);
-  }
   std::uint64_t last_token() const { return last_token_; }
   std::uint32_t grants() const { return grants_; }
 

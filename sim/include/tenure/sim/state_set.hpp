@@ -3,8 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <unordered_set>
+#include <vector>
 
 namespace tenure::sim {
 
@@ -28,12 +27,14 @@ class StateHash {
 class StateSet {
  public:
   // False: it was there.
-  bool insert(std::uint64_t state) { return states_.insert(state).second; }
-  std::size_t size() const { return states_.size(); }
-  void clear() { states_.clear(); }
+  bool insert(std::uint64_t state);
+  std::size_t size() const { return size_; }
 
  private:
-  std::unordered_set<std::uint64_t> states_;
+  void grow();
+
+  std::vector<std::uint64_t> slots_;  // 0: empty; a state goes to the first empty one from its number on
+  std::size_t size_ = 0;
 };
 
 }  // namespace tenure::sim

@@ -199,6 +199,9 @@ class Tape {
   std::size_t position() const { return position_; }
   // The decisions so far were all given: what the exhaustive engine does now it has done before.
   bool in_prefix() const { return position_ < prefix_; }
+  std::size_t prefix() const { return prefix_; }
+  // As if the first decisions, which are given, had been taken.
+  void skip_to(std::size_t position) { position_ = position; }
   // The replayed tape asked other questions than the recorded one: the run isn't deterministic, or it isn't the same program.
   bool diverged() const { return diverged_; }
 

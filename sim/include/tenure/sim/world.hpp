@@ -26,6 +26,7 @@
 #include <tenure/sim/config.hpp>
 #include <tenure/sim/fiber.hpp>
 #include <tenure/sim/message.hpp>
+#include <tenure/sim/run_memory.hpp>
 #include <tenure/sim/state_set.hpp>
 #include <tenure/sim/tape.hpp>
 #include <tenure/sim/weak_memory.hpp>
@@ -49,6 +50,7 @@ enum class ByteClaim : std::uint8_t { claimed, held_by_other, failed };
 // Where in the code under test a step is taken.
 using Site = std::source_location;
 class SiteCoverage;
+class Checkpoints;
 
 // What the code under test looks at to make its planted mistakes: Config::planted of the run in progress.
 constinit inline thread_local std::uint64_t planted_mistakes = 0;
@@ -71,8 +73,8 @@ class Scenario {
   virtual void on_death(World&, ProcessId) {}
   // A host has started anew; its processes have died, one on_death() each.
   virtual void on_reboot(World&, HostId) {}
-  // Adds all that the future of a run depends on and the world does not know: shared memory and ghosts. For the search over states.
-  virtual void add_state(StateHash&) const {}
+  // For the search over states: names all memory that a run changes and the world doesn't know, shared memory and ghosts. After setup().
+  virtual void name_memory(RunMemory&) {}
 };
 
 enum class Op : std::uint8_t {
@@ -206,7 +208,7 @@ class World {
   // One run from setup to check.
   Verdict run(Scenario& scenario, const Config& config, Tape& tape, bool tracing = false);
   // The runs that follow are cut where they meet a state of this set, and add theirs to it. Null: no more.
-  void search(StateSet* states) { states_ = states; }
+  void search(StateSet* states);
   // Notes where steps are taken and processes are killed. Null: no more.
   void cover(SiteCoverage* coverage) { coverage_ = coverage; }
   // From a signal's handler, on another stack: the running thread did what no process survives. Doesn't return when there is one.
@@ -423,13 +425,13 @@ class World {
     std::uint32_t* pending;
   };
   struct Thread {
-    Fiber fiber;
     ProcessId process;
     std::uint32_t tid;
     State state;
-    Site site;             // of the step that it is about to take
-    Site site_before;      // of the last one
-    std::uint32_t queued;  // bit set: the watches on whose futex queues it is
+    std::uint64_t knowledge;  // in the search over states: a number for what it knows
+    Site site;                // of the step that it is about to take
+    Site site_before;         // of the last one
+    std::uint32_t queued;     // bit set: the watches on whose futex queues it is
     bool timed_out;
     std::uint64_t queued_at;  // order of going to sleep
     std::uint64_t deadline_ns;
@@ -511,6 +513,7 @@ class World {
   static_assert(network < 64);
   static std::uint64_t bit(std::uint32_t actor) { return std::uint64_t{1} << actor; }
 
+  void begin(Scenario& scenario, const Config& config, Tape& tape, bool tracing);
   void reset(const Config& config, Tape& tape, bool tracing);
   ThreadId add_thread(ProcessId process);
   void start_thread(ThreadId thread);
@@ -525,6 +528,7 @@ class World {
   void follow_cue(std::uint32_t& actor);
   void next_cue();
   std::uint64_t state_hash();
+  std::uint64_t knowledge_hash(std::uint32_t thread) const;
   void continue_thread(std::uint32_t thread);
   [[noreturn]] void leave();
   void idle();
@@ -539,6 +543,9 @@ class World {
   void stand();
   bool faults_due() const { return steps_ >= fault_step_ && states_ == nullptr; }
   bool seen_before();
+  void name_memory(RunMemory& memory);
+  void save_checkpoint();
+  bool go_back(Tape& tape);
   bool meets_fault(std::uint32_t thread);
   void return_to_main();
 
@@ -647,6 +654,8 @@ class World {
   std::uint32_t spurious_left_ = 0;
   std::uint32_t message_faults_left_ = 0;
   StateSet* states_ = nullptr;
+  RunMemory run_memory_;                      // while searching,
+  std::unique_ptr<Checkpoints> checkpoints_;  // and where it can go back to
   SiteCoverage* coverage_ = nullptr;
   std::uint64_t last_fault_ns_ = 0;
   std::uint64_t sleeps_ = 0;
@@ -660,6 +669,7 @@ class World {
   const char* crash_detail_ = nullptr;
   std::uint64_t heap_bytes_ = 0;
   Fiber main_;
+  std::array<Fiber, threads_max> fibers_;
   std::array<Thread, threads_max> threads_{};
   std::array<Process, processes_max> processes_{};
   std::array<std::uint8_t, bytes_max> byte_owners_{};  // process + 1
