@@ -10,10 +10,15 @@
 #   storm      kill storms                                              release, in a part of its own
 #   soak       the long hunts                                           only by `tools/check --soak`
 # ALONE: nothing else runs beside its cases.
+#
+# The target tenure_tests_LABEL builds what the tests of one label run, for a configuration in which no other is run.
 include(GoogleTest)
 find_package(GTest REQUIRED)
 
 set(TENURE_TEST_LABELS unit sim process rules packaging storm soak)
+foreach(label IN LISTS TENURE_TEST_LABELS)
+  add_custom_target(tenure_tests_${label})
+endforeach()
 
 function(tenure_test target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "ALONE" "LABEL;TIMEOUT" "SOURCES;LIBRARIES;ARGUMENTS")
@@ -26,6 +31,7 @@ function(tenure_test target)
   add_executable(${target} ${arg_SOURCES})
   tenure_target(${target})
   target_link_libraries(${target} PRIVATE ${arg_LIBRARIES} GTest::gtest_main Threads::Threads)
+  add_dependencies(tenure_tests_${arg_LABEL} ${target})
   string(REGEX REPLACE "^tenure_(.*)_test$" "\\1." prefix ${target})
   set(properties LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
   if(arg_ALONE)
