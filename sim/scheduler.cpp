@@ -25,10 +25,8 @@ void World::schedule() {
       continue;
     }
     const std::uint32_t actor = pick();
-    if (actor < threads_max) {
-      if (actor != running_) continue_thread(actor);
-      return;
-    }
+    if (actor == running_) return;
+    if (actor < threads_max) return continue_thread(actor);
     take_own_step(actor);
   }
 }
