@@ -43,7 +43,7 @@ std::string_view name_of(Fault fault) {
   return names[static_cast<std::size_t>(fault)];
 }
 
-Random::Random(std::uint64_t seed) : state_(splitmix(seed)) {}
+Random::Random(std::uint64_t seed) : state_(splitmix(seed) + step), next_(mixed()) {}
 
 // --- The faults of a random run -------------------------------------------------------------------------------------------------------
 

@@ -63,17 +63,26 @@ inline std::uint32_t count_bits(std::uint64_t x) {
 class Random {
  public:
   explicit Random(std::uint64_t seed = 0);
+  // Made one call ahead: what is decided by it is seldom guessed right by the processor, and should be known early.
   std::uint64_t next() {
-    state_ += 0xa0761d6478bd642f;
-    const Wide product = static_cast<Wide>(state_) * (state_ ^ 0xe7037ed1a0b428db);
-    return static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
+    const std::uint64_t number = next_;
+    state_ += step;
+    next_ = mixed();
+    return number;
   }
   // Uniform in [0, n), up to a bias below 2^-32 * n.
   std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(((next() >> 32) * n) >> 32); }
 
  private:
+  static constexpr std::uint64_t step = 0xa0761d6478bd642f;
   __extension__ using Wide = unsigned __int128;
-  std::uint64_t state_;
+  std::uint64_t mixed() const {
+    const Wide product = static_cast<Wide>(state_) * (state_ ^ 0xe7037ed1a0b428db);
+    return static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
+  }
+
+  std::uint64_t state_;  // of which next_ was made
+  std::uint64_t next_;
 };
 
 // How a run's decisions are drawn.
@@ -91,6 +100,7 @@ class Candidates {
   void take(std::uint64_t set) {
     if (set != set_) list(set);
   }
+  std::uint64_t set() const { return set_; }
   std::uint32_t count() const { return count_; }
   std::uint32_t first() const { return actors_[0]; }
   std::uint32_t actor_at(std::uint32_t choice, std::uint32_t last, bool goes_on) const {
@@ -216,6 +226,22 @@ class Tape {
     const std::uint32_t choice = draw_actor(ready, last, goes_on);
     record({choice, n, goes_on ? Kind::preempt : Kind::next});
     return candidates_.actor_at(choice, last, goes_on);
+  }
+  // The same where `last` goes on; and `unknown` where there is more to do than to draw a number. The way of nearly all steps.
+  static constexpr std::uint32_t unknown = 64;
+  std::uint32_t choose_quickly(std::uint64_t ready, std::uint32_t last) {
+    const std::uint32_t n = candidates_.count();
+    if (!plain_ || ready != candidates_.set() || n == 1 || position_ == room_) [[unlikely]]
+      return unknown;
+    if (engine_ == Engine::pct) {
+      if (best_ != last || ready != ranked_ || turns_ + 1 >= next_turn_) return unknown;
+      ++turns_;
+      decisions_[position_++] = {0, n, Kind::preempt};
+      return last;
+    }
+    const std::uint32_t choice = engine_ == Engine::sticky && random_.next() >> 61 != 0 ? 0 : random_.below(n);
+    decisions_[position_++] = {choice, n, Kind::preempt};
+    return candidates_.actor_at(choice, last, true);
   }
   // The fault that lands, one of the bits of `enabled`, or none.
   Fault choose_fault(std::uint32_t enabled);

@@ -519,7 +519,12 @@ class World {
 
   // scheduler.cpp
   void schedule();
+  void schedule_anyone();
   void schedule_attentively();
+  void begin_turn(std::uint32_t actor) {
+    last_ = actor;
+    turn_began_ = steps_;
+  }
   void take_own_step(std::uint32_t actor);
   std::uint32_t pick();
   void follow_cue(std::uint32_t& actor);
