@@ -13,6 +13,7 @@ namespace tenure::sim {
 // Returns when the caller's thread is the one to go on; to the main stack, when the run is over. Work of the kernel and of store buffers
 // has no stack of its own and is done here.
 void World::schedule() {
+  tell_tape();
   const std::uint32_t self = running_;
   const bool goes_on = self == last_ && self != nobody && (ready_ & bit(self)) != 0 && steps_ - turn_began_ < config_.turn_steps_max;
   if (!goes_on || over_ || attentive_) return schedule_anyone();
@@ -41,8 +42,11 @@ void World::schedule_anyone() {
       continue;
     }
     const std::uint32_t actor = pick();
-    if (actor == running_) return;
-    if (actor < threads_max) return continue_thread(actor);
+    if (actor < threads_max) {
+      foresee();
+      if (actor != running_) continue_thread(actor);
+      return;
+    }
     take_own_step(actor);
   }
 }

@@ -178,6 +178,11 @@ void Tape::make_room() {
   room_ = decisions_.size();
 }
 
+void Tape::went_on(std::uint32_t times) {
+  turns_ += times;
+  for (; times != 0; --times) record({0, candidates_.count(), Kind::preempt});
+}
+
 // --- Answers --------------------------------------------------------------------------------------------------------------------------
 
 std::uint32_t Tape::draw(std::uint32_t n, Kind kind) {

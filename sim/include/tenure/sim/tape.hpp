@@ -227,18 +227,19 @@ class Tape {
     record({choice, n, goes_on ? Kind::preempt : Kind::next});
     return candidates_.actor_at(choice, last, goes_on);
   }
+  // So many times, from now on, choose_actor() would answer `last`, were it asked for the same set, with `last` going on. Who knows that
+  // needs not ask, but says in the end how often it did without; other questions may come between.
+  std::uint32_t foresee(std::uint64_t ready, std::uint32_t last) const {
+    if (!plain_ || engine_ != Engine::pct || ready != ranked_ || last != best_ || ready != candidates_.set()) return 0;
+    return turns_ + 1 < next_turn_ ? next_turn_ - turns_ - 1 : 0;
+  }
+  void went_on(std::uint32_t times);
   // The same where `last` goes on; and `unknown` where there is more to do than to draw a number. The way of nearly all steps.
   static constexpr std::uint32_t unknown = 64;
   std::uint32_t choose_quickly(std::uint64_t ready, std::uint32_t last) {
     const std::uint32_t n = candidates_.count();
-    if (!plain_ || ready != candidates_.set() || n == 1 || position_ == room_) [[unlikely]]
+    if (!plain_ || engine_ == Engine::pct || ready != candidates_.set() || n == 1 || position_ == room_) [[unlikely]]
       return unknown;
-    if (engine_ == Engine::pct) {
-      if (best_ != last || ready != ranked_ || turns_ + 1 >= next_turn_) return unknown;
-      ++turns_;
-      decisions_[position_++] = {0, n, Kind::preempt};
-      return last;
-    }
     const std::uint32_t choice = engine_ == Engine::sticky && random_.next() >> 61 != 0 ? 0 : random_.below(n);
     decisions_[position_++] = {choice, n, Kind::preempt};
     return candidates_.actor_at(choice, last, true);
