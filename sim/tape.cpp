@@ -101,6 +101,7 @@ void Tape::start(const RunId& id, const Config& config) {
   random_ = Random(id.seed);
   const std::uint32_t horizon = std::max(config.horizon_steps, std::uint32_t{1});
   faults_.clear();
+  stays_ = engine_ == Engine::sticky || engine_ == Engine::sweep ? draw_stays() : 0;
   if (engine_ == Engine::sweep) {
     faults_.add(id.at, Fault::kill);
     return;
@@ -179,11 +180,26 @@ void Tape::make_room() {
 }
 
 void Tape::went_on(std::uint32_t times) {
-  turns_ += times;
+  if (engine_ == Engine::pct) {
+    turns_ += times;
+  } else {
+    stays_ -= times;
+  }
   for (; times != 0; --times) record({0, candidates_.count(), Kind::preempt});
 }
 
 // --- Answers --------------------------------------------------------------------------------------------------------------------------
+
+// Seven of eight times, which is all three-bit parts of a number but the zeros. A number has 21 of them.
+std::uint32_t Tape::draw_stays() {
+  constexpr std::uint64_t every_part = 0x1249249249249249;
+  std::uint32_t stays = 0;
+  for (;; stays += 21) {
+    const std::uint64_t number = random_.next();
+    const std::uint64_t zeros = ~(number | number >> 1 | number >> 2) & every_part;
+    if (zeros != 0) return stays + static_cast<std::uint32_t>(std::countr_zero(zeros)) / 3;
+  }
+}
 
 std::uint32_t Tape::draw(std::uint32_t n, Kind kind) {
   switch (kind) {

@@ -90,7 +90,7 @@ enum class Engine : std::uint8_t {
   uniform,  // each actor that can go on is as likely as any other
   sticky,   // the last one goes on in seven of eight cases
   pct,      // the one of highest priority goes on; `depth` - 1 times in a run it falls behind all others (Burckhardt et al., 2010)
-  sweep,    // the schedule of a seed without faults, and one kill at step `at`
+  sweep,    // the sticky schedule of a seed without faults, and one kill at step `at`
 };
 
 // The members of a set of actors by number, kept from one question to the next: a run asks far more often than the set changes. Choices
@@ -230,17 +230,19 @@ class Tape {
   // So many times, from now on, choose_actor() would answer `last`, were it asked for the same set, with `last` going on. Who knows that
   // needs not ask, but says in the end how often it did without; other questions may come between.
   std::uint32_t foresee(std::uint64_t ready, std::uint32_t last) const {
-    if (!plain_ || engine_ != Engine::pct || ready != ranked_ || last != best_ || ready != candidates_.set()) return 0;
-    return turns_ + 1 < next_turn_ ? next_turn_ - turns_ - 1 : 0;
+    if (!plain_ || engine_ == Engine::uniform || ready != candidates_.set() || candidates_.count() == 1) return 0;
+    if (engine_ != Engine::pct) return stays_;
+    const bool known = ready == ranked_ && last == best_ && turns_ + 1 < next_turn_;
+    return known ? next_turn_ - turns_ - 1 : 0;
   }
   void went_on(std::uint32_t times);
   // The same where `last` goes on; and `unknown` where there is more to do than to draw a number. The way of nearly all steps.
   static constexpr std::uint32_t unknown = 64;
   std::uint32_t choose_quickly(std::uint64_t ready, std::uint32_t last) {
     const std::uint32_t n = candidates_.count();
-    if (!plain_ || engine_ == Engine::pct || ready != candidates_.set() || n == 1 || position_ == room_) [[unlikely]]
+    if (!plain_ || engine_ != Engine::uniform || ready != candidates_.set() || n == 1 || position_ == room_) [[unlikely]]
       return unknown;
-    const std::uint32_t choice = engine_ == Engine::sticky && random_.next() >> 61 != 0 ? 0 : random_.below(n);
+    const std::uint32_t choice = random_.below(n);
     decisions_[position_++] = {choice, n, Kind::preempt};
     return candidates_.actor_at(choice, last, true);
   }
@@ -288,6 +290,7 @@ class Tape {
     if (++turns_ < next_turn_ && ready == ranked_ && !spins) return best_;
     return by_new_priority(ready, last, spins);
   }
+  std::uint32_t draw_stays();
   std::uint32_t by_new_priority(std::uint64_t ready, std::uint32_t last, bool spins);
   std::uint32_t from_bytes(std::uint32_t n);
   void note(Kind kind, std::uint32_t value);
@@ -306,6 +309,8 @@ class Tape {
   Random random_;
   Candidates candidates_;
   FaultPlan faults_;
+
+  std::uint32_t stays_ = 0;  // of sticky: how often the last one goes on before the next draw
 
   // PCT
   std::array<std::uint8_t, 64> priority_{};
@@ -336,7 +341,13 @@ class Tape {
 // Its number among the candidates.
 inline std::uint32_t Tape::draw_actor(std::uint64_t ready, std::uint32_t last, bool goes_on) {
   if (engine_ == Engine::pct) return candidates_.choice_of(by_priority(ready, last, goes_on), last, goes_on);
-  if (engine_ == Engine::sticky && goes_on && random_.next() >> 61 != 0) return 0;
+  if (engine_ != Engine::uniform && goes_on) {
+    if (stays_ != 0) {
+      --stays_;
+      return 0;
+    }
+    stays_ = draw_stays();
+  }
   return random_.below(candidates_.count());
 }
 
