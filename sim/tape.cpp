@@ -185,7 +185,9 @@ void Tape::went_on(std::uint32_t times) {
   } else {
     stays_ -= times;
   }
-  for (; times != 0; --times) record({0, candidates_.count(), Kind::preempt});
+  while (room_ - position_ < times) make_room();
+  std::fill_n(decisions_.begin() + static_cast<std::ptrdiff_t>(position_), times, Decision{0, candidates_.count(), Kind::preempt});
+  position_ += times;
 }
 
 // --- Answers --------------------------------------------------------------------------------------------------------------------------
