@@ -35,6 +35,7 @@ void World::land_faults() {
     return;
   }
   const ThreadId here = running_;
+  tell_tape();
   if (tape_->keyed()) stand();
   const Fault fault = tape_->choose_fault(enabled);
   const bool asked_always = fault_step_ == 0;

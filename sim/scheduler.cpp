@@ -13,6 +13,23 @@ namespace tenure::sim {
 // Returns when the caller's thread is the one to go on; to the main stack, when the run is over. Work of the kernel and of store buffers
 // has no stack of its own and is done here.
 void World::schedule() {
+  tell_tape();
+  const std::uint32_t self = running_;
+  const bool goes_on = self == last_ && self != nobody && (ready_ & bit(self)) != 0 && steps_ - turn_began_ < config_.turn_steps_max;
+  if (!goes_on || over_ || attentive_) return schedule_anyone();
+  const std::uint32_t actor = tape_->choose_quickly(ready_, self);
+  if (actor == self) return;
+  if (actor < threads_max) {
+    begin_turn(actor);
+    return continue_thread(actor);
+  }
+  if (actor == Tape::unknown) return schedule_anyone();
+  if (actor >= first_death) begin_turn(actor);
+  take_own_step(actor);
+  schedule_anyone();
+}
+
+void World::schedule_anyone() {
   if (attentive_) [[unlikely]]
     return schedule_attentively();
   for (;;) {
@@ -26,6 +43,7 @@ void World::schedule() {
     }
     const std::uint32_t actor = pick();
     if (actor < threads_max) {
+      foresee();
       if (actor != running_) continue_thread(actor);
       return;
     }
@@ -93,8 +111,7 @@ std::uint32_t World::pick() {
     stand();
   const std::uint32_t actor = tape_->choose_actor(ready_, last_, goes_on);
   if (actor != last_ && (actor < first_buffer || actor >= first_death)) {
-    last_ = actor;
-    turn_began_ = steps_;
+    begin_turn(actor);
   } else if (!goes_on && actor == last_) {
     turn_began_ = steps_;
   }

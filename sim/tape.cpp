@@ -43,7 +43,7 @@ std::string_view name_of(Fault fault) {
   return names[static_cast<std::size_t>(fault)];
 }
 
-Random::Random(std::uint64_t seed) : state_(splitmix(seed)) {}
+Random::Random(std::uint64_t seed) : state_(splitmix(seed) + step), next_(mixed()) {}
 
 // --- The faults of a random run -------------------------------------------------------------------------------------------------------
 
@@ -71,6 +71,16 @@ void FaultPlan::draw(Random& random, const Config& config, std::uint32_t horizon
   draw_some(random, Fault::fail_over, config.fail_overs_max, horizon_steps);
 }
 
+void Candidates::list(std::uint64_t set) {
+  set_ = set;
+  count_ = 0;
+  for (; set != 0; set &= set - 1) {
+    const auto actor = static_cast<std::uint8_t>(std::countr_zero(set));
+    places_[actor] = static_cast<std::uint8_t>(count_);
+    actors_[count_++] = actor;
+  }
+}
+
 // --- The sources ----------------------------------------------------------------------------------------------------------------------
 
 void Tape::reset(Source source) {
@@ -87,10 +97,11 @@ void Tape::reset(Source source) {
 void Tape::start(const RunId& id, const Config& config) {
   reset(Source::random);
   engine_ = id.engine;
-  plain_ = engine_ != Engine::pct && !keyed_;
+  plain_ = !keyed_;
   random_ = Random(id.seed);
   const std::uint32_t horizon = std::max(config.horizon_steps, std::uint32_t{1});
   faults_.clear();
+  stays_ = engine_ == Engine::sticky || engine_ == Engine::sweep ? draw_stays() : 0;
   if (engine_ == Engine::sweep) {
     faults_.add(id.at, Fault::kill);
     return;
@@ -101,7 +112,8 @@ void Tape::start(const RunId& id, const Config& config) {
   for (std::size_t i = 0; i < priority_.size(); ++i) priority_[i] = static_cast<std::uint8_t>(first_priority + i);
   for (std::uint32_t i = 63; i != 0; --i) std::swap(priority_[i], priority_[random_.below(i + 1)]);
   lowest_ = first_priority;
-  turns_ = 0;
+  turns_ = next_turn_ = 0;
+  ranked_ = 0;
   demotions_left_ = std::min<std::uint32_t>(id.depth == 0 ? 0 : id.depth - 1, 4);
   for (std::uint32_t i = 0; i < demotions_left_; ++i) demotions_[i] = random_.below(horizon);
   std::sort(demotions_.begin(), demotions_.begin() + demotions_left_, std::greater<>());
@@ -110,7 +122,7 @@ void Tape::start(const RunId& id, const Config& config) {
 void Tape::start_replay(std::vector<Decision> decisions) {
   reset(Source::replay);
   decisions_ = std::move(decisions);
-  prefix_ = decisions_.size();
+  prefix_ = room_ = decisions_.size();
 }
 
 void Tape::start_plan(const Plan& plan) {
@@ -162,7 +174,34 @@ bool Tape::advance() {
   return false;
 }
 
+void Tape::make_room() {
+  decisions_.resize(2 * room_ + 256);
+  room_ = decisions_.size();
+}
+
+void Tape::went_on(std::uint32_t times) {
+  if (engine_ == Engine::pct) {
+    turns_ += times;
+  } else {
+    stays_ -= times;
+  }
+  while (room_ - position_ < times) make_room();
+  std::fill_n(decisions_.begin() + static_cast<std::ptrdiff_t>(position_), times, Decision{0, candidates_.count(), Kind::preempt});
+  position_ += times;
+}
+
 // --- Answers --------------------------------------------------------------------------------------------------------------------------
+
+// Seven of eight times, which is all three-bit parts of a number but the zeros. A number has 21 of them.
+std::uint32_t Tape::draw_stays() {
+  constexpr std::uint64_t every_part = 0x1249249249249249;
+  std::uint32_t stays = 0;
+  for (;; stays += 21) {
+    const std::uint64_t number = random_.next();
+    const std::uint64_t zeros = ~(number | number >> 1 | number >> 2) & every_part;
+    if (zeros != 0) return stays + static_cast<std::uint32_t>(std::countr_zero(zeros)) / 3;
+  }
+}
 
 std::uint32_t Tape::draw(std::uint32_t n, Kind kind) {
   switch (kind) {
@@ -208,62 +247,45 @@ std::uint32_t Tape::from_bytes(std::uint32_t n) {
 
 std::uint32_t Tape::choose_actor_by_source(std::uint64_t ready, std::uint32_t last, bool goes_on) {
   const std::uint64_t others = goes_on ? ready & ~bit(last) : ready;
-  const std::uint32_t n = count_bits(others) + (goes_on ? 1 : 0);
+  const std::uint32_t n = candidates_.count();
   const Kind kind = goes_on ? Kind::preempt : Kind::next;
-  const auto index_of = [&](std::uint32_t actor) {
-    return goes_on && actor == last ? 0 : count_bits(others & (bit(actor) - 1)) + (goes_on ? 1 : 0);
-  };
-  const auto actor_at = [&](std::uint32_t index) {
-    if (goes_on && index-- == 0) return last;
-    std::uint64_t rest = others;
-    for (; index != 0; --index) rest &= rest - 1;
-    return static_cast<std::uint32_t>(std::countr_zero(rest));
-  };
-  if (n == 1) return actor_at(0);
   std::uint32_t choice = 0;
   bool deviates = source_ != Source::plan;
   if (source_ == Source::random) {
-    if (engine_ == Engine::pct) {
-      choice = index_of(by_priority(ready, last, goes_on));
-    } else if (engine_ != Engine::sticky || !goes_on || random_.next() >> 61 == 0) {
-      choice = random_.below(n);
-    }
+    choice = draw_actor(ready, last, goes_on);
   } else if (source_ == Source::plan) {
     const Deviation* const found = planned(kind);
     const std::uint64_t willing = others & ~postponed_;
     if (found != nullptr && found->value < 64 && (ready & bit(found->value)) != 0) {
-      choice = index_of(found->value);
+      choice = candidates_.choice_of(found->value, last, goes_on);
       deviates = true;
     } else if (willing != 0 && (!goes_on || (bit(last) & postponed_) != 0)) {
-      choice = index_of(static_cast<std::uint32_t>(std::countr_zero(willing)));
+      choice = candidates_.choice_of(static_cast<std::uint32_t>(std::countr_zero(willing)), last, goes_on);
     }
   } else {
     choice = look_up(n, kind);
   }
   record({choice, n, kind});
-  const std::uint32_t actor = actor_at(choice);
+  const std::uint32_t actor = candidates_.actor_at(choice, last, goes_on);
   if (keyed_) note(kind, deviates && (choice != 0 || source_ == Source::plan) ? actor : ~std::uint32_t{0});
   return actor;
 }
 
 // After a while the chance of the demotions is used up, and what spins would spin for ever: the tail is fair.
-std::uint32_t Tape::by_priority(std::uint64_t ready, std::uint32_t last, bool goes_on) {
+std::uint32_t Tape::by_new_priority(std::uint64_t ready, std::uint32_t last, bool spins) {
   constexpr std::uint32_t fair_from = 4096;
-  if (++turns_ > fair_from) {
-    std::uint64_t rest = ready;
-    for (std::uint32_t index = random_.below(count_bits(ready)); index != 0; --index) rest &= rest - 1;
-    return static_cast<std::uint32_t>(std::countr_zero(rest));
-  }
-  const bool spins = !goes_on && last < 64 && (ready & bit(last)) != 0;
+  if (turns_ > fair_from) return candidates_.actor_at(random_.below(candidates_.count()), last, false);
   const bool due = demotions_left_ != 0 && demotions_[demotions_left_ - 1] <= turns_;
   if (due) --demotions_left_;
   if ((spins || due) && last < 64 && lowest_ != 0) priority_[last] = --lowest_;
-  std::uint32_t best = static_cast<std::uint32_t>(std::countr_zero(ready));
+  next_turn_ = std::min(demotions_left_ != 0 ? demotions_[demotions_left_ - 1] : ~std::uint32_t{0}, fair_from + 1);
+  ranked_ = ready;
+  best_ = candidates_.first();
   for (std::uint64_t rest = ready; rest != 0; rest &= rest - 1) {
     const auto actor = static_cast<std::uint32_t>(std::countr_zero(rest));
-    if (priority_[actor] > priority_[best]) best = actor;
+    if (priority_[actor] > priority_[best_]) best_ = actor;
   }
-  return best;
+  return best_;
 }
 
 std::uint32_t Tape::next_fault_step(std::uint32_t steps) {

@@ -53,7 +53,7 @@ std::optional<RunId> run_id_from(std::string_view text) {
 
 RunId portfolio(std::uint64_t index, const Config& config) {
   enum : std::uint8_t { u, s, k, p2, p3, p4, p5 };
-  static constexpr std::uint8_t turn[] = {u, k, p3, u, s, k, p2, u, k, p5, u, s, p4, k, u, p3, s, k, u, p2};
+  static constexpr std::uint8_t turn[] = {u, k, p3, s, p2, k, u, p4, k, s, p3, u, k, p5, s, p2, k, u, s, p3};
   constexpr std::uint64_t sweeps = 5;  // of a turn
   const std::uint64_t round = index / std::size(turn);
   const std::size_t place = index % std::size(turn);

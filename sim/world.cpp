@@ -29,6 +29,7 @@ Verdict World::run(Scenario& scenario, const Config& config, Tape& tape, bool tr
   active_ = this;
   exceptions_ = abi::__cxa_get_globals();
   schedule();
+  tell_tape();
   active_ = nullptr;
   running_ = nobody;
   if (!verdict_.failed && !verdict_.cut) scenario.check(*this);
@@ -73,6 +74,7 @@ void World::reset(const Config& config, Tape& tape, bool tracing) {
   hash_ = 0x243f6a8885a308d3;
   steps_ = 0;
   running_ = last_ = nobody;
+  foreseen_ = foreseen_left_ = 0;
   turn_began_ = 0;
   over_ = false;
   actor_steps_.fill(0);
@@ -178,7 +180,8 @@ void World::thread_entry(void* argument) {
   Thread& thread = *static_cast<Thread*>(argument);
   World& world = *active_;
   world.record(Op::start, nullptr, thread.tid);
-  std::array<char, 200> what{};
+  std::array<char, 200> what;
+  what[0] = 0;
   try {
     thread.body(thread.body_storage.data());
   } catch (const std::exception& exception) {
@@ -225,6 +228,7 @@ void World::fail(std::string_view property, std::string_view detail) {
     verdict_.detail = detail;
   }
   over_ = true;
+  see_no_further();
   if (active_ == this && running_ != nobody) leave();
 }
 
@@ -241,13 +245,13 @@ void World::crash(const char* property, const char* detail) {
 }
 
 void World::sometimes(const char* what) {
-  for (Sometimes& entry : sometimes_) {
-    if (entry.what == what || std::strcmp(entry.what, what) == 0) {
-      ++entry.count;
-      return;
-    }
+  auto entry = std::find_if(sometimes_.begin(), sometimes_.end(), [what](const Sometimes& known) { return known.what == what; });
+  // Nearly always it is the very same literal.
+  if (entry == sometimes_.end()) {
+    entry = std::find_if(sometimes_.begin(), sometimes_.end(), [what](const auto& known) { return std::strcmp(known.what, what) == 0; });
   }
-  sometimes_.push_back({what, 1});
+  if (entry == sometimes_.end()) entry = sometimes_.insert(entry, {what, 0});
+  ++entry->count;
 }
 
 void World::end_wait(std::uint64_t bound_ns) {

@@ -36,7 +36,7 @@ void ContentionScenario::setup(World& world) {
   kills_ = 0;
   successors_left_ = shape_.successors;
   successors_due_ = 0;
-  wish_.fill({});
+  for (Wish& wish : wish_) wish.lease = core::no_index;  // and so the rest of it is not looked at
   for (auto& word : cancelled_) word.store(0);
   for (auto& word : data_) word.store(0);
   if (world.has_stale_reads() != stale_reads_) {

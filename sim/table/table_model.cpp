@@ -189,9 +189,8 @@ void TableModel::judge_remains(World& world, std::span<const Known> known, std::
   config.realtime_start_ms = realtime_ms;
   config.steps_max = 100'000;
   config.planted = world.config().planted;
-  Tape tape;
-  tape.start_replay({});
-  const Verdict verdict = afterlife_->run(janitor, config, tape);
+  afterlife_tape_.start_replay({});
+  const Verdict verdict = afterlife_->run(janitor, config, afterlife_tape_);
   if (verdict.failed) world.fail(verdict.property, verdict.detail);
 }
 

@@ -88,6 +88,7 @@ class TableModel {
   Sessions sessions_;
   Names names_;
   std::unique_ptr<World> afterlife_;
+  Tape afterlife_tape_;
 };
 
 }  // namespace tenure::sim

@@ -13,7 +13,7 @@ namespace tenure::tests {
 namespace {
 
 constexpr const char* bug = "stale-takeover-unlink";
-constexpr const char* failing_run = "sweep:1@5";  // of this bug
+constexpr const char* failing_run = "sweep:7@9";  // of this bug
 
 bool says(const std::string& text, const std::string& words) { return text.find(words) != std::string::npos; }
 
@@ -136,7 +136,7 @@ TEST(Sim, WritesOnePageThatNeedsNoOther) {
   const std::string html = scratch.path("failure.html");
   EXPECT_EQ(sim({"replay", bug, "--run", failing_run, "--html", html}).exit, 1);
   const std::string page = content(html);
-  EXPECT_TRUE(says(page, "<html") && says(page, "exclusion") && says(page, "--run sweep:1@5")) << page.substr(0, 1000);
+  EXPECT_TRUE(says(page, "<html") && says(page, "exclusion") && says(page, "--run sweep:7@9")) << page.substr(0, 1000);
   EXPECT_FALSE(says(page, "src=\"http") || says(page, "href=\"http"));
   const Ended refused = sim({"replay", bug, "--run", failing_run, "--html", scratch.path("none/failure.html")});
   EXPECT_EQ(refused.exit, 73);
@@ -177,7 +177,7 @@ TEST(Sim, TheCatalogueTellsWhatItFound) {
   EXPECT_EQ(
       jq(json.out,
          ".[0] | [.name, .property, .found, .engine, .seeds > 0, .source != \"\", .sound_runs >= 1000] | map(tostring) | join(\" \")"),
-      "stale-takeover-unlink exclusion true sweep true true true");
+      "stale-takeover-unlink exclusion true uniform true true true");
   const Ended again = paste(jq(json.out, ".[0].repro") + " --json");
   EXPECT_EQ(jq(again.out, ".hash"), jq(json.out, ".[0].hash"));
 }

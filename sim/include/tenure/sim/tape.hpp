@@ -63,17 +63,26 @@ inline std::uint32_t count_bits(std::uint64_t x) {
 class Random {
  public:
   explicit Random(std::uint64_t seed = 0);
+  // Made one call ahead: what is decided by it is seldom guessed right by the processor, and should be known early.
   std::uint64_t next() {
-    state_ += 0xa0761d6478bd642f;
-    const Wide product = static_cast<Wide>(state_) * (state_ ^ 0xe7037ed1a0b428db);
-    return static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
+    const std::uint64_t number = next_;
+    state_ += step;
+    next_ = mixed();
+    return number;
   }
   // Uniform in [0, n), up to a bias below 2^-32 * n.
   std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(((next() >> 32) * n) >> 32); }
 
  private:
+  static constexpr std::uint64_t step = 0xa0761d6478bd642f;
   __extension__ using Wide = unsigned __int128;
-  std::uint64_t state_;
+  std::uint64_t mixed() const {
+    const Wide product = static_cast<Wide>(state_) * (state_ ^ 0xe7037ed1a0b428db);
+    return static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
+  }
+
+  std::uint64_t state_;  // of which next_ was made
+  std::uint64_t next_;
 };
 
 // How a run's decisions are drawn.
@@ -81,7 +90,38 @@ enum class Engine : std::uint8_t {
   uniform,  // each actor that can go on is as likely as any other
   sticky,   // the last one goes on in seven of eight cases
   pct,      // the one of highest priority goes on; `depth` - 1 times in a run it falls behind all others (Burckhardt et al., 2010)
-  sweep,    // the schedule of a seed without faults, and one kill at step `at`
+  sweep,    // the sticky schedule of a seed without faults, and one kill at step `at`
+};
+
+// The members of a set of actors by number, kept from one question to the next: a run asks far more often than the set changes. Choices
+// are numbered from the last actor if it goes on, then the others by number.
+class Candidates {
+ public:
+  void take(std::uint64_t set) {
+    if (set != set_) list(set);
+  }
+  std::uint64_t set() const { return set_; }
+  std::uint32_t count() const { return count_; }
+  std::uint32_t first() const { return actors_[0]; }
+  std::uint32_t actor_at(std::uint32_t choice, std::uint32_t last, bool goes_on) const {
+    if (!goes_on) return actors_[choice];
+    if (choice == 0) return last;
+    const std::uint32_t actor = actors_[choice - 1];
+    return actor < last ? actor : actors_[choice];
+  }
+  // The inverse, of a member.
+  std::uint32_t choice_of(std::uint32_t actor, std::uint32_t last, bool goes_on) const {
+    if (!goes_on) return places_[actor];
+    return actor == last ? 0 : places_[actor] + (actor < last ? 1 : 0);
+  }
+
+ private:
+  void list(std::uint64_t set);
+
+  std::uint64_t set_ = 0;
+  std::uint32_t count_ = 0;
+  std::array<std::uint8_t, 64> actors_{};
+  std::array<std::uint8_t, 64> places_{};  // in actors_
 };
 
 // Names one run, for ever: in text "uniform:17", "sticky:4", "pct3:99", "sweep:12@40".
@@ -178,7 +218,33 @@ class Tape {
   }
   // The actor that goes on: one of the bits of `ready`, of which `last` is one if `goes_on`.
   std::uint32_t choose_actor(std::uint64_t ready, std::uint32_t last, bool goes_on) {
-    return plain_ ? draw_actor(ready, last, goes_on) : choose_actor_by_source(ready, last, goes_on);
+    candidates_.take(ready);
+    const std::uint32_t n = candidates_.count();
+    if (n == 1) return candidates_.first();
+    if (!plain_) [[unlikely]]
+      return choose_actor_by_source(ready, last, goes_on);
+    const std::uint32_t choice = draw_actor(ready, last, goes_on);
+    record({choice, n, goes_on ? Kind::preempt : Kind::next});
+    return candidates_.actor_at(choice, last, goes_on);
+  }
+  // So many times, from now on, choose_actor() would answer `last`, were it asked for the same set, with `last` going on. Who knows that
+  // needs not ask, but says in the end how often it did without; other questions may come between.
+  std::uint32_t foresee(std::uint64_t ready, std::uint32_t last) const {
+    if (!plain_ || engine_ == Engine::uniform || ready != candidates_.set() || candidates_.count() == 1) return 0;
+    if (engine_ != Engine::pct) return stays_;
+    const bool known = ready == ranked_ && last == best_ && turns_ + 1 < next_turn_;
+    return known ? next_turn_ - turns_ - 1 : 0;
+  }
+  void went_on(std::uint32_t times);
+  // The same where `last` goes on; and `unknown` where there is more to do than to draw a number. The way of nearly all steps.
+  static constexpr std::uint32_t unknown = 64;
+  std::uint32_t choose_quickly(std::uint64_t ready, std::uint32_t last) {
+    const std::uint32_t n = candidates_.count();
+    if (!plain_ || engine_ != Engine::uniform || ready != candidates_.set() || n == 1 || position_ == room_) [[unlikely]]
+      return unknown;
+    const std::uint32_t choice = random_.below(n);
+    decisions_[position_++] = {choice, n, Kind::preempt};
+    return candidates_.actor_at(choice, last, true);
   }
   // The fault that lands, one of the bits of `enabled`, or none.
   Fault choose_fault(std::uint32_t enabled);
@@ -210,37 +276,53 @@ class Tape {
 
   void reset(Source source);
   void record(const Decision& decision) {
-    if (position_ == decisions_.size()) decisions_.resize(2 * decisions_.size() + 256);
+    if (position_ == room_) [[unlikely]]
+      make_room();
     decisions_[position_++] = decision;
   }
+  void make_room();
   std::uint32_t draw_actor(std::uint64_t ready, std::uint32_t last, bool goes_on);
   std::uint32_t choose_actor_by_source(std::uint64_t ready, std::uint32_t last, bool goes_on);
   std::uint32_t draw(std::uint32_t n, Kind kind);
   std::uint32_t look_up(std::uint32_t n, Kind kind);
   std::uint32_t read(std::uint32_t n, Kind kind);
   const Deviation* planned(Kind kind) const;
-  std::uint32_t by_priority(std::uint64_t ready, std::uint32_t last, bool goes_on);
+  // The one of highest priority. Nothing changes that as long as the same ones are ready and nobody falls behind.
+  std::uint32_t by_priority(std::uint64_t ready, std::uint32_t last, bool goes_on) {
+    const bool spins = !goes_on && last < 64 && (ready >> last & 1) != 0;
+    if (++turns_ < next_turn_ && ready == ranked_ && !spins) return best_;
+    return by_new_priority(ready, last, spins);
+  }
+  std::uint32_t draw_stays();
+  std::uint32_t by_new_priority(std::uint64_t ready, std::uint32_t last, bool spins);
   std::uint32_t from_bytes(std::uint32_t n);
   void note(Kind kind, std::uint32_t value);
   std::uint32_t* spending(Kind kind, std::uint32_t choice);
 
   Source source_ = Source::random;
   Engine engine_ = Engine::uniform;
-  bool plain_ = false;  // uniform or sticky, and nobody wants to know places: the fast way
+  bool plain_ = false;  // random, and nobody wants to know places: the fast way
   bool keyed_ = false;
   bool noting_ = false;
   bool diverged_ = false;
   std::size_t position_ = 0;  // decisions taken in this run
   std::size_t prefix_ = 0;    // decisions that are given: replayed ones
+  std::size_t room_ = 0;      // the size of decisions_, which takes a division to ask for
   std::vector<Decision> decisions_;
   Random random_;
+  Candidates candidates_;
   FaultPlan faults_;
+
+  std::uint32_t stays_ = 0;  // of sticky: how often the last one goes on before the next draw
 
   // PCT
   std::array<std::uint8_t, 64> priority_{};
   std::array<std::uint32_t, 4> demotions_{};
   std::uint32_t demotions_left_ = 0;
   std::uint32_t turns_ = 0;
+  std::uint32_t next_turn_ = 0;  // when somebody falls behind, or the fair tail begins
+  std::uint64_t ranked_ = 0;     // the set of which best_ is the one of highest priority
+  std::uint32_t best_ = 0;
   std::uint8_t lowest_ = 0;
 
   // Plans
@@ -259,17 +341,17 @@ class Tape {
   Bounds left_{};
 };
 
+// Its number among the candidates.
 inline std::uint32_t Tape::draw_actor(std::uint64_t ready, std::uint32_t last, bool goes_on) {
-  std::uint64_t others = ready;
-  if (goes_on) others &= ~(std::uint64_t{1} << last);
-  const std::uint32_t n = count_bits(others) + (goes_on ? 1 : 0);
-  if (n == 1) return static_cast<std::uint32_t>(std::countr_zero(ready));
-  const bool stays = engine_ == Engine::sticky && goes_on && random_.next() >> 61 != 0;
-  std::uint32_t choice = stays ? 0 : random_.below(n);
-  record({choice, n, goes_on ? Kind::preempt : Kind::next});
-  if (goes_on && choice-- == 0) return last;
-  for (; choice != 0; --choice) others &= others - 1;
-  return static_cast<std::uint32_t>(std::countr_zero(others));
+  if (engine_ == Engine::pct) return candidates_.choice_of(by_priority(ready, last, goes_on), last, goes_on);
+  if (engine_ != Engine::uniform && goes_on) {
+    if (stays_ != 0) {
+      --stays_;
+      return 0;
+    }
+    stays_ = draw_stays();
+  }
+  return random_.below(candidates_.count());
 }
 
 // A tape as text, in base 36: for every decision that is not the quiet one its distance from the one before, then

@@ -9,6 +9,7 @@
 // processes, and the network.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -332,8 +333,13 @@ class World {
     ++actor_steps_[running_];
     if (++steps_ >= config_.steps_max || now_ns_ >= alarm_ns_) [[unlikely]]
       time_passes();
-    if (ready_ != bit(running_) || attentive_) [[likely]]
+    if (foreseen_left_ != 0 && ready_ == foreseen_ready_) {
+      --foreseen_left_;
+    } else if (ready_ != bit(running_) || attentive_) [[likely]] {
       schedule();
+    } else {
+      see_no_further();
+    }
     if (faults_due()) [[unlikely]]
       land_faults();
   }
@@ -522,7 +528,12 @@ class World {
 
   // scheduler.cpp
   void schedule();
+  void schedule_anyone();
   void schedule_attentively();
+  void begin_turn(std::uint32_t actor) {
+    last_ = actor;
+    turn_began_ = steps_;
+  }
   void take_own_step(std::uint32_t actor);
   std::uint32_t pick();
   void follow_cue(std::uint32_t& actor);
@@ -536,11 +547,25 @@ class World {
   void fire_alarms();
   void make_ready(std::uint32_t thread);
   std::uint32_t choose(std::uint32_t n, Kind kind) {
+    tell_tape();
     if (tape_->keyed()) [[unlikely]]
       stand();
     return tape_->choose(n, kind);
   }
   void stand();
+  // The running thread goes on for as many steps as the tape knows beforehand, if only the ready ones stay the same.
+  void foresee() {
+    const std::uint32_t turn = steps_ - turn_began_ + 1;
+    foreseen_ready_ = ready_;
+    foreseen_ = foreseen_left_ = turn < config_.turn_steps_max ? std::min(tape_->foresee(ready_, last_), config_.turn_steps_max - turn) : 0;
+  }
+  // Before the tape is asked anything: how many of them it took.
+  void tell_tape() {
+    if (foreseen_ != foreseen_left_) tape_->went_on(foreseen_ - foreseen_left_);
+    foreseen_ = foreseen_left_;
+  }
+  // It takes a step otherwise.
+  void see_no_further() { foreseen_ -= std::exchange(foreseen_left_, 0); }
   bool faults_due() const { return steps_ >= fault_step_ && states_ == nullptr; }
   bool seen_before();
   void name_memory(RunMemory& memory);
@@ -632,6 +657,9 @@ class World {
   std::uint32_t running_ = nobody;  // the thread on whose stack we stand
   std::uint32_t last_ = nobody;     // the actor of the last step
   std::uint32_t turn_began_ = 0;
+  std::uint64_t foreseen_ready_ = 0;  // see foresee()
+  std::uint32_t foreseen_left_ = 0;
+  std::uint32_t foreseen_ = 0;
   bool tracing_ = false;
   bool observed_ = false;   // by a trace, a script, or the search over states
   bool attentive_ = false;  // somebody wants to be asked at every step: a script, a plan, the search over states
