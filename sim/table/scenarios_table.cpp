@@ -140,11 +140,13 @@ void ContentionScenario::operate(World& world, Seat seat, std::uint32_t thread) 
   world.begin_wait();
   wish(world, lease);
   const Acquired result = acquire(world, seat, lease, terms, grant);
-  const Wish wish = std::exchange(wish_[world.this_thread()], {});
+  Wish& wish = wish_[world.this_thread()];
+  wish.lease = core::no_index;
   if (judges()) answer(world, name.judge, result);
   switch (result) {
     case Acquired::granted:
       check_order(world, wish);
+      if (shape_.plain) wish = {};  // lest what is over make states differ
       world.end_wait(shape_.bound_ns);
       hold(world, name, grant, terms);
       return;
@@ -204,8 +206,8 @@ Acquired ContentionScenario::acquire(World& world, Seat seat, std::uint32_t leas
   return leases.acquire(handle, seat, terms, patience, grant);
 }
 
-core::WaitKey ContentionScenario::key_of(ThreadId thread) {
-  const Session& session = session_[wish_[thread].process];
+core::WaitKey ContentionScenario::key_of(const World& world, ThreadId thread) {
+  const Session& session = session_[world.process_of(thread)];
   const std::uint32_t second = session.second_thread == thread ? 1 : 0;
   return {model_.table().wait_key(session.slot * core::waits_per_session + second).ghost()};
 }
@@ -220,7 +222,7 @@ void ContentionScenario::wish(World& world, std::uint32_t lease) {
   for (ThreadId thread = 0; thread < wish_.size(); ++thread) {
     const Wish& other = wish_[thread];
     if (other.lease != lease || thread == world.this_thread() || !world.alive(other.process)) continue;
-    const core::WaitKey key = key_of(thread);
+    const core::WaitKey key = key_of(world, thread);
     if (key.bound() && !key.is_joining()) mine.ahead[thread] = key.bits;
   }
 }
@@ -233,7 +235,7 @@ void ContentionScenario::check_order(World& world, const Wish& mine) {
   for (std::uint32_t i = 0; i < sleeps; ++i) world.sometimes("slept");
   for (ThreadId thread = 0; thread < wish_.size(); ++thread) {
     if (mine.ahead[thread] == 0 || wish_[thread].lease == core::no_index || !world.alive(wish_[thread].process) ||
-        key_of(thread).bits != mine.ahead[thread])
+        key_of(world, thread).bits != mine.ahead[thread])
       continue;
     if (world.config().pauses_max == 0 && kills_ == 0 && shape_.ttl_ns == 0 && shape_.judges.oracle)
       world.fail("order", "granted before somebody who stood in the queue already");

@@ -109,7 +109,7 @@ class ContentionScenario final : public Scenario {
   void operate(World& world, core::Seat seat, std::uint32_t thread);
   core::Acquired acquire(World& world, core::Seat seat, std::uint32_t lease, core::Terms terms, core::Grant& grant);
   void wish(World& world, std::uint32_t lease);
-  core::WaitKey key_of(ThreadId thread);
+  core::WaitKey key_of(const World& world, ThreadId thread);
   void check_order(World& world, const Wish& mine);
   void hold(World& world, Name& name, core::Grant& grant, core::Terms terms);
   void use(World& world, const Name& name);

@@ -33,7 +33,7 @@ void ContentionScenario::hold(World& world, Name& name, core::Grant& grant, Term
   if (judges()) {
     for (std::uint32_t left = name.judge.standing(); left != 0; left &= left - 1) {
       const auto thread = static_cast<ThreadId>(std::countr_zero(left));
-      if (!key_of(thread).bound()) name.judge.leaves(thread);
+      if (!key_of(world, thread).bound()) name.judge.leaves(thread);
     }
     name.judge.granted(world, grant, true, kills_ == 0);
     name.judge.write(world, grant);
