@@ -1,4 +1,5 @@
 // Runs and tapes as text, and the default mixture of engines.
+#include <algorithm>
 #include <charconv>
 
 #include <tenure/sim/tape.hpp>
@@ -53,8 +54,8 @@ std::optional<RunId> run_id_from(std::string_view text) {
 
 RunId portfolio(std::uint64_t index, const Config& config) {
   enum : std::uint8_t { u, s, k, p2, p3, p4, p5 };
-  static constexpr std::uint8_t turn[] = {u, k, p3, s, p2, k, u, p4, k, s, p3, u, k, p5, s, p2, k, u, s, p3};
-  constexpr std::uint64_t sweeps = 5;  // of a turn
+  static constexpr std::uint8_t turn[] = {u, p3, s, p4, k, p2, p5, p3, s, p4, u, p3, k, p5, p2, s, p4, p3, p5, p4};
+  constexpr auto sweeps = static_cast<std::uint64_t>(std::count(std::begin(turn), std::end(turn), k));
   const std::uint64_t round = index / std::size(turn);
   const std::size_t place = index % std::size(turn);
   switch (turn[place]) {

@@ -93,7 +93,7 @@ bool store_after_bell(bool bell_before_drain) {
       seen |= word.load() != first;
     });
   };
-  EXPECT_FALSE(Runner(script).explore({.runs_max = 5000}).failed());
+  EXPECT_FALSE(Runner(script).explore({.runs_max = 40'000}).failed());
   return seen;
 }
 
