@@ -50,6 +50,10 @@ void StateSet::grow() {
   }
 }
 
+namespace {
+std::uint64_t address(const void* word) { return reinterpret_cast<std::uintptr_t>(word); }
+}  // namespace
+
 // What a thread knows: its stack, its registers with it. It changes only while the thread runs.
 std::uint64_t World::knowledge_hash(std::uint32_t thread) const {
   StateHash hash;
@@ -59,7 +63,8 @@ std::uint64_t World::knowledge_hash(std::uint32_t thread) const {
   return hash.value();
 }
 
-// Times are left out: with step_ns = 0 they change by ticks alone, and what a thread has read of them it knows.
+// Of times only what is left until something happens: with step_ns = 0 they change by ticks alone, and what a thread has read of them it
+// knows.
 std::uint64_t World::state_hash() {
   StateHash hash;
   run_memory_.add_to(hash);
@@ -73,8 +78,14 @@ std::uint64_t World::state_hash() {
     if (thread.state == State::done && thread.queued == 0) continue;
     hash.add(thread.knowledge);
     hash.add(thread.stores.count);
-    for (std::uint32_t i = 0; i < thread.stores.count; ++i) hash.add(thread.stores.entries[(thread.stores.first + i) % stores_max].bits);
-    hash.add(thread.robust.count | std::uint64_t{thread.robust.pending != nullptr} << 8);
+    for (std::uint32_t i = 0; i < thread.stores.count; ++i) {
+      const BufferedStore& store = thread.stores.at(i);
+      hash.add(address(store.word));
+      hash.add(store.bits);
+    }
+    for (std::uint32_t i = 0; i < thread.robust.count; ++i) hash.add(address(thread.robust.words[i]));
+    hash.add(address(thread.robust.pending));
+    if (sleeps && thread.deadline_ns != never_ns) hash.add(thread.deadline_ns - now_ns_);
     // The order of the sleepers decides whom a wake-up meets.
     std::uint64_t before = 0;
     for (std::uint32_t other = 0; other < thread_count_; ++other) {
@@ -85,9 +96,11 @@ std::uint64_t World::state_hash() {
   for (ProcessId id = 0; id < process_count_; ++id) {
     const Process& process = processes_[id];
     hash.add(std::uint64_t{process.alive} | std::uint64_t{process.paused} << 1 | std::uint64_t{process.holds_bytes} << 2 |
-             std::uint64_t{process.lingers_until_ns != 0} << 3 | std::uint64_t{process.pid} << 8 | std::uint64_t{process.inherited} << 24 |
-             std::uint64_t{process.bell_count} << 40);
+             std::uint64_t{process.pid} << 8 | std::uint64_t{process.inherited} << 24);
+    for (std::uint32_t i = 0; i < process.bell_count; ++i) hash.add(address(process.bells[i]));
     hash.add(process.tag);
+    hash.add(process.paused ? process.paused_until_ns - now_ns_ : 0);
+    hash.add(process.lingers_until_ns == 0 ? 0 : process.lingers_until_ns - now_ns_);
     const Death& death = process.death;
     hash.add(death.thread | std::uint64_t{death.entry} << 16 | std::uint64_t{death.walked} << 32 |
              std::uint64_t{death.wake != nullptr} << 33);

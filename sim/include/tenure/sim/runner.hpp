@@ -83,7 +83,8 @@ class Runner {
   // Every schedule within the bounds.
   Report exhaustive(const Bounds& bounds, const Budget& budget = {.runs_max = ~std::uint64_t{0}});
   // Every state that can be reached with so many kills, whatever the schedule: states are known by their hashes, and time stands still but
-  // for ticks. REQUIRES: the scenario has add_state().
+  // for ticks. What a thread knows is taken from its stack, so another compiler may count more or fewer; a sanitizer many times as many.
+  // REQUIRES: the scenario has name_memory(), no script and no stale reads; otherwise the process ends with a sentence.
   Report search_states(std::uint32_t kills, const Budget& budget = {.runs_max = ~std::uint64_t{0}});
 
   // The first line, FAILED property=..., and the trace of a replay.
