@@ -220,7 +220,8 @@ HuntProgress Hunter::progress() {
 Report Hunter::hunt(const std::function<void(const HuntProgress&)>& told) {
   for (std::uint32_t i = 0; i < jobs_; ++i) start(i, options_.first_index + i);
   double next_told = 1;
-  while (living_ != 0 && seconds() < options_.seconds_max && !(options_.stop_at_first && !findings_.empty())) {
+  const auto stopped = [this] { return options_.stop != nullptr && *options_.stop != 0; };
+  while (living_ != 0 && !stopped() && seconds() < options_.seconds_max && !(options_.stop_at_first && !findings_.empty())) {
     const double wait = std::min({0.2, options_.seconds_max - seconds(), told ? next_told - seconds() : 1.0});
     listen(std::max(1, static_cast<int>(wait * 1000)));
     if (!told || seconds() < next_told) continue;

@@ -1,3 +1,5 @@
+#include <csignal>
+
 #include <tenure/sim/hunt.hpp>
 
 #include "sim/commands/exit_status.hpp"
@@ -34,6 +36,31 @@ std::string progress_text(const Subject& subject, std::size_t number, std::size_
   return text;
 }
 
+volatile std::sig_atomic_t stop_signal = 0;
+
+// While it lives, the first SIGINT or SIGTERM asks for a stop, and the second one is its usual self.
+class StopSignals {
+ public:
+  StopSignals() {
+    struct sigaction action{};
+    action.sa_handler = [](int number) { stop_signal = number; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, &interrupt_);
+    sigaction(SIGTERM, &action, &terminate_);
+  }
+  ~StopSignals() {
+    sigaction(SIGINT, &interrupt_, nullptr);
+    sigaction(SIGTERM, &terminate_, nullptr);
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+ private:
+  struct sigaction interrupt_{};
+  struct sigaction terminate_{};
+};
+
 class Hunt {
  public:
   Hunt(const Program& program, const Wishes& wishes) : program_(program), wishes_(wishes), progress_(wishes.quiet) {}
@@ -41,7 +68,7 @@ class Hunt {
   int run(const std::vector<Subject>& subjects) {
     // A number of runs alone has no limit in time.
     seconds_left_ = wishes_.budget_seconds.value_or(wishes_.runs ? 1e9 : seconds_by_default);
-    for (std::size_t i = 0; i < subjects.size(); ++i) {
+    for (std::size_t i = 0; i < subjects.size() && stop_signal == 0; ++i) {
       hunt_one(subjects[i], i + 1, subjects.size());
       if (outcomes_.back().report.failed() && !wishes_.keep_going) break;
     }
@@ -55,6 +82,7 @@ class Hunt {
     options.jobs = wishes_.jobs;
     options.engine = wishes_.engine;
     options.stop_at_first = !wishes_.keep_going;
+    options.stop = &stop_signal;
     if (wishes_.runs) options.runs_max = *wishes_.runs;
     Report report =
         hunt(subject.target, options, [&](const HuntProgress& at) { progress_.show(progress_text(subject, number, count, at)); });
@@ -90,11 +118,13 @@ class Hunt {
       written = write_file(program_, wishes_.html_path, to_html(first->timeline)) && written;
     if (failed) return exit_failed;
     if (!written) return exit_cannot_make;
+    if (stop_signal != 0) return 128 + stop_signal;  // as a shell says it
     return printed_ ? exit_ok : exit_system;
   }
 
   const Program& program_;
   const Wishes& wishes_;
+  StopSignals signals_;
   Progress progress_;
   double seconds_left_ = 0;
   bool printed_ = true;
@@ -118,7 +148,7 @@ const Command hunt_command{
     "looks for failures until the budget is spent",
     "Hunts in every target that is named, or in all that are no known bugs; they share the budget, by default 60 s. A\n"
     "failure ends the hunt and is shown: what failed, the smallest run that fails in this way, and the line that shows the\n"
-    "run again.\n",
+    "run again. Interrupted, it says what it has seen so far.\n",
     options,
     "hunt --budget 10m\nhunt strict leased --budget 30s --junit hunt.xml --html failure.html\n",
     run,

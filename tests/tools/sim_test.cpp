@@ -114,6 +114,15 @@ TEST(Sim, HuntsAreTheSameEveryTime) {
   EXPECT_EQ(failing(sim({"run", bug, "-e", "pct3"})), failing(sim({"run", bug, "-epct3"})));
 }
 
+// Bit 1 of SigCgt is SIGINT: the hunt has begun to listen.
+TEST(Sim, AnInterruptedHuntSaysWhatItHasSeen) {
+  const Ended ended = paste(
+      "tenure sim hunt strict --budget 300s & until grep -q '^SigCgt:.*[2367abef]$' /proc/$!/status; do sleep 0.01; done; "
+      "kill -INT $!; wait $!");
+  EXPECT_EQ(ended.exit, 130) << ended.err;
+  EXPECT_TRUE(ended.out.starts_with("strict: ")) << ended.out;
+}
+
 TEST(Sim, WritesReportsForMachines) {
   const Scratch scratch;
   const std::string xml = scratch.path("hunt.xml");

@@ -2,6 +2,7 @@
 // finding, and the hunt goes on.
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -17,11 +18,12 @@ namespace tenure::sim {
 struct HuntOptions {
   double seconds_max = 60;
   std::uint64_t runs_max = ~std::uint64_t{0};
-  std::uint32_t jobs = 0;            // worker processes; 0: one a processor
-  std::uint64_t first_index = 0;     // of the list of runs
-  std::optional<RunId> engine = {};  // this engine alone
-  bool stop_at_first = true;         // else: until the budget is spent, the first run of every property
-  double silent_seconds_max = 2;     // of processor time without a step: the run is stuck
+  std::uint32_t jobs = 0;                            // worker processes; 0: one a processor
+  std::uint64_t first_index = 0;                     // of the list of runs
+  std::optional<RunId> engine = {};                  // this engine alone
+  bool stop_at_first = true;                         // else: until the budget is spent, the first run of every property
+  double silent_seconds_max = 2;                     // of processor time without a step: the run is stuck
+  const volatile std::sig_atomic_t* stop = nullptr;  // ends the hunt when it is no longer 0, as the end of the budget does
 };
 
 struct HuntProgress {
