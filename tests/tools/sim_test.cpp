@@ -126,7 +126,7 @@ TEST(Sim, AnInterruptedHuntSaysWhatItHasSeen) {
 TEST(Sim, WritesReportsForMachines) {
   const Scratch scratch;
   const std::string xml = scratch.path("hunt.xml");
-  const Ended hunt = sim({"hunt", "strict", bug, "leased", "-n", "100", "-k", "--junit", xml});
+  const Ended hunt = sim({"hunt", "strict", bug, "leased", "-n", "1000", "-k", "--junit", xml});
   EXPECT_EQ(hunt.exit, 1) << hunt.err;
   const std::string report = content(xml);
   EXPECT_EQ(mistakes_of(report), "") << report;
@@ -168,7 +168,7 @@ TEST(Sim, ExplainsInWords) {
   EXPECT_EQ(ended.exit, 0) << ended.err;
   EXPECT_TRUE(says(ended.out, "It means: Two believe")) << ended.out;
   EXPECT_TRUE(says(ended.out, "acted on the old answer")) << ended.out;
-  EXPECT_TRUE(says(ended.out, "P0 was killed")) << ended.out;
+  EXPECT_TRUE(says(ended.out, "was killed at step")) << ended.out;
   EXPECT_TRUE(says(ended.out, "(lock_file.cpp:")) << "the place in the source: " << ended.out;
 }
 
