@@ -517,7 +517,7 @@ Acquired Leases<P>::sleep(Visit& visit) {
   watch_bell(visit.verdict.bell, visit.verdict.bell_value);
   watch_bell(visit.queue.predecessor.bell, visit.queue.predecessor.bell_value);
   for (uint32_t i = 0; i < std::min(visit.queue.joiner_count, Queue<P>::joiners_max); ++i) {
-    watch_bell(visit.queue.joiners[i].bell, visit.queue.joiners[i].bell_value);
+    watch_bell(visit.queue.joiners[i].word, visit.queue.joiners[i].expected);
   }
   // A predecessor that left after the scan has poked us before we armed its bell, or its successor, who may be dead.
   const Waiter<P>& before = visit.queue.predecessor;

@@ -29,12 +29,12 @@ struct Queue {
 
   uint32_t head = no_index;  // first in order; passed-over waiters only where there is nobody else
   uint64_t head_ticket = 0;
-  Waiter<P> predecessor;          // the last one before the ticket asked for
-  uint32_t successor = no_index;  // the first one behind it
-  uint32_t place = 0;             // how many stand before it
-  uint32_t count = 0;             // all with a ticket
-  uint32_t joiner_count = 0;      // all that have announced themselves and drawn no ticket yet
-  std::array<Waiter<P>, joiners_max> joiners;
+  Waiter<P> predecessor;                      // the last one before the ticket asked for
+  uint32_t successor = no_index;              // the first one behind it
+  uint32_t place = 0;                         // how many stand before it
+  uint32_t count = 0;                         // all with a ticket
+  uint32_t joiner_count = 0;                  // all that have announced themselves and drawn no ticket yet
+  std::array<Watch<P>, joiners_max> joiners;  // their bells; null where a session has none. Beyond joiner_count they mean nothing
 
   [[nodiscard]] bool empty() const { return count == 0 && joiner_count == 0; }
 };

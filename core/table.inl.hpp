@@ -45,16 +45,17 @@ SlotView<P> Table<P>::look(uint32_t number) {
 
 template <class P>
 void Table<P>::add_to(Queue<P>& queue, uint32_t wait, WaitKey key, const SlotView<P>& view, uint64_t ticket) {
-  const Waiter<P> waiter{wait, key, view.bell, view.bell_value};
   if (key.is_joining()) {
-    if (queue.joiner_count < Queue<P>::joiners_max) queue.joiners[queue.joiner_count] = waiter;
+    if (queue.joiner_count < Queue<P>::joiners_max) queue.joiners[queue.joiner_count] = {view.bell, view.bell_value};
     ++queue.joiner_count;
     return;
   }
   ++queue.count;
   if (key.ticket() < ticket) {
     ++queue.place;
-    if (queue.predecessor.wait == no_index || key.ticket() > queue.predecessor.key.ticket()) queue.predecessor = waiter;
+    if (queue.predecessor.wait == no_index || key.ticket() > queue.predecessor.key.ticket()) {
+      queue.predecessor = {wait, key, view.bell, view.bell_value};
+    }
   }
 }
 
