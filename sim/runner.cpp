@@ -160,10 +160,12 @@ void Runner::print(std::ostream& out, const Failure& failure) {
   out << "FAILED property=" << failure.property << " scenario=" << scenario_.name() << " horizon=" << config_.horizon_steps
       << " repro: replay " << scenario_.name() << (failure.id ? " --run=" + to_text(*failure.id) : " --tape=" + tape) << '\n'
       << failure.detail << '\n';
+  // In a world of its own: the search over states goes on in ours, and would cut what it has seen before.
+  const auto world = std::make_unique<World>();
   Tape replayed;
   replayed.start_replay(failure.tape);
-  const Verdict again = world_->run(scenario_, failure.config, replayed, true);
-  print_trace(out, *world_);
+  const Verdict again = world->run(scenario_, failure.config, replayed, true);
+  print_trace(out, *world);
   out << (again.failed ? again.property : "no failure") << " after " << again.steps << " steps, hash " << std::hex << again.hash
       << std::dec;
   if (replayed.diverged() || again.hash != failure.hash) out << " - REPLAY DIFFERS from " << std::hex << failure.hash << std::dec;

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <sstream>
+#include <string>
 
 #include <tenure/sim/sim.hpp>
 
@@ -78,6 +80,28 @@ TEST(StateSearch, ComesToAsManyStatesTheSecondTime) {
   const std::uint64_t states = runner.search_states(1).states;
   EXPECT_EQ(runner.search_states(1).states, states);
   EXPECT_LT(runner.search_states(0).states, states);
+}
+
+// 1 is a failure here. What is printed is the whole run, and the search goes on behind it.
+class NoneMayBeLost : public TwoAdders {
+ public:
+  void check(World& world) override {
+    TwoAdders::check(world);
+    if (sums_.contains(1)) world.fail("lost", "an addition is lost");
+  }
+};
+
+TEST(StateSearch, PrintsAFailureFromItsBeginning) {
+  NoneMayBeLost adders;
+  Runner runner(adders);
+  std::ostringstream out;
+  runner.tell(&out);
+  const Report report = runner.search_states(0, {.runs_max = 1000, .failures_max = 1000});
+  EXPECT_TRUE(report.complete);
+  EXPECT_NE(report.failure("lost"), nullptr);
+  EXPECT_NE(out.str().find("start"), std::string::npos) << out.str();
+  EXPECT_EQ(out.str().find("REPLAY DIFFERS"), std::string::npos) << out.str();
+  EXPECT_EQ(adders.sums_, (std::set<int>{1, 2}));
 }
 
 TEST(StateSearchDeathTest, RefusesAScenarioThatNamesNoMemory) {
