@@ -133,6 +133,9 @@ void Runner::judge(Report& report, const Verdict& verdict, const std::optional<R
     return;
   }
   report.failures.push_back({verdict.property, verdict.detail, id, report.runs, verdict.hash, 1, tape.decisions(), config});
+  // Its threads are looked at from outside, so the trace of a search is another one than that of the run.
+  Tape replayed;
+  if (world_->searches()) report.failures.back().hash = replay_elsewhere(report.failures.back(), replayed).second.hash;
   if (out_ != nullptr) print(*out_, report.failures.back());
 }
 
@@ -155,20 +158,26 @@ void Runner::finish(Report& report, std::uint64_t started_ns) const {
   world_->forget_sometimes();
 }
 
+// Our own world may be in the midst of a search over states, which goes on behind it and cuts what it has seen before.
+std::pair<std::unique_ptr<World>, Verdict> Runner::replay_elsewhere(const Failure& failure, Tape& tape) {
+  auto world = std::make_unique<World>();
+  tape.start_replay(failure.tape);
+  Verdict verdict = world->run(scenario_, failure.config, tape, true);
+  return {std::move(world), std::move(verdict)};
+}
+
 void Runner::print(std::ostream& out, const Failure& failure) {
   const std::string tape = failure.id ? "" : to_text(failure.tape);
   out << "FAILED property=" << failure.property << " scenario=" << scenario_.name() << " horizon=" << config_.horizon_steps
       << " repro: replay " << scenario_.name() << (failure.id ? " --run=" + to_text(*failure.id) : " --tape=" + tape) << '\n'
       << failure.detail << '\n';
-  // In a world of its own: the search over states goes on in ours, and would cut what it has seen before.
-  const auto world = std::make_unique<World>();
   Tape replayed;
-  replayed.start_replay(failure.tape);
-  const Verdict again = world->run(scenario_, failure.config, replayed, true);
+  const auto [world, again] = replay_elsewhere(failure, replayed);
   print_trace(out, *world);
   out << (again.failed ? again.property : "no failure") << " after " << again.steps << " steps, hash " << std::hex << again.hash
       << std::dec;
-  if (replayed.diverged() || again.hash != failure.hash) out << " - REPLAY DIFFERS from " << std::hex << failure.hash << std::dec;
+  if (replayed.diverged() || again.property != failure.property || again.hash != failure.hash)
+    out << " - REPLAY DIFFERS from " << std::hex << failure.hash << std::dec;
   out << '\n';
 }
 

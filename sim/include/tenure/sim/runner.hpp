@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tenure/sim/config.hpp>
@@ -100,6 +101,7 @@ class Runner {
   Verdict run(const Config& config, bool tracing = false) { return world_->run(scenario_, config, tape_, tracing); }
   Report walk(const Bounds& bounds, const Config& config, const Budget& budget);
   std::uint32_t measure_horizon();
+  std::pair<std::unique_ptr<World>, Verdict> replay_elsewhere(const Failure& failure, Tape& tape);
   void judge(Report& report, const Verdict& verdict, const std::optional<RunId>& id, const Tape& tape, const Config& config);
   bool spent(const Report& report, const Budget& budget, std::uint64_t started_ns) const;
   void finish(Report& report, std::uint64_t started_ns) const;

@@ -210,6 +210,7 @@ class World {
   Verdict run(Scenario& scenario, const Config& config, Tape& tape, bool tracing = false);
   // The runs that follow are cut where they meet a state of this set, and add theirs to it. Null: no more.
   void search(StateSet* states);
+  bool searches() const { return states_ != nullptr; }
   // Notes where steps are taken and processes are killed. Null: no more.
   void cover(SiteCoverage* coverage) { coverage_ = coverage; }
   // From a signal's handler, on another stack: the running thread did what no process survives. Doesn't return when there is one.
