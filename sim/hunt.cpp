@@ -61,12 +61,41 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
   counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
 }
 
+// Around fork(): a worker that is asked to stop before it listens would never hear of it.
+class SignalsHeld {
+ public:
+  SignalsHeld() {
+    const sigset_t stops = stop_signals();
+    sigprocmask(SIG_BLOCK, &stops, &before_);
+  }
+  ~SignalsHeld() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+  // In the worker, when it listens.
+  static void release() {
+    const sigset_t stops = stop_signals();
+    sigprocmask(SIG_UNBLOCK, &stops, nullptr);
+  }
+
+ private:
+  static sigset_t stop_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return signals;
+  }
+  sigset_t before_{};
+};
+
 [[noreturn]] void work(const Target& target, const HuntOptions& options, std::uint64_t index, std::uint32_t stride, WorkerPage& page,
                        int out) {
   const CrashGuard guard(options.silent_seconds_max);
   signal(SIGTERM, [](int) { stop_asked = 1; });
   signal(SIGINT, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
+  SignalsHeld::release();
   page.index.store(index);
   const std::unique_ptr<Scenario> scenario = target.make();
   Runner runner(*scenario, config_of(target, *scenario));
@@ -145,6 +174,7 @@ class Hunter {
 void Hunter::start(std::size_t number, std::uint64_t index) {
   int pipe_fds[2];
   if (pipe(pipe_fds) != 0) throw std::system_error(errno, std::generic_category(), "no pipe for a worker");
+  const SignalsHeld held;
   const pid_t pid = fork();
   if (pid < 0) throw std::system_error(errno, std::generic_category(), "no process for a worker");
   if (pid == 0) {

@@ -150,7 +150,7 @@ TEST(Catalogue, FindsTheLostWakeUpOfRobustMutexesByItsSchedule) {
     const Report report = runner.explore({.runs_max = seeds_max, .first_index = index});
     ASSERT_TRUE(report.failed());
     index += report.failures.front().run;
-    printed(runner, report.failures.front());
+    runner.replay(report.failures.front(), true);
     if (is_schedule_of_51(runner.world().trace())) found = index;
   }
   EXPECT_NE(found, 0u);
