@@ -436,8 +436,6 @@ class World {
     std::uint32_t tid;
     State state;
     std::uint64_t knowledge;  // in the search over states: a number for what it knows
-    Site site;                // of the step that it is about to take
-    Site site_before;         // of the last one
     std::uint32_t queued;     // bit set: the watches on whose futex queues it is
     bool timed_out;
     std::uint64_t queued_at;  // order of going to sleep
